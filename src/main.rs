@@ -1,0 +1,3 @@
+//! Composes settings, runtime and command; the one exit edge.
+
+fn main() {}
