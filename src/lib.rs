@@ -1,5 +1,26 @@
 //! The gate between a built release and its start: applies pending PostgreSQL migrations under a lock, or keeps the
-//! release out.
+//! release out. The rooms, in the order in which they may use each other.
+
+pub mod stop;
+
+pub mod settings;
 
 pub mod migrations;
+
 pub mod postgres;
+
+pub mod history;
+
+pub mod review;
+
+pub mod plan;
+
+pub mod apply;
+
+pub mod exit_code;
+
+pub mod error;
+
+pub mod run;
+
+pub mod report;

@@ -1,3 +1,195 @@
-//! Composes settings, runtime and command; the one exit edge.
+//! Composes arguments, settings, log and command; the one exit edge.
 
-fn main() {}
+mod cli;
+mod commands;
+mod telemetry;
+
+use std::io::Write as _;
+use std::process::ExitCode as ProcessExit;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+
+use schemagate::apply::Progress;
+use schemagate::error::{Error, stop_code};
+use schemagate::exit_code::ExitCode;
+use schemagate::postgres::milliseconds;
+use schemagate::report::failure::Failure;
+use schemagate::report::{summary, termination};
+use schemagate::run::UpToDate;
+use schemagate::settings::{LogFormat, Settings};
+use schemagate::stop::{Signals, Stop, StopReason};
+
+use cli::{Cli, Command, Format};
+use telemetry::Stream;
+
+fn main() -> ProcessExit {
+    std::panic::set_hook(Box::new(exit_on_defect));
+    let cli = match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    match start(&cli) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::Defect.into()
+        }
+    }
+}
+
+/// As PID 1 an abort exits with 139, so a defect ends the process here.
+#[expect(clippy::disallowed_methods, reason = "the stack is not to be trusted any more; the server rolls back")]
+fn exit_on_defect(panic: &std::panic::PanicHookInfo<'_>) {
+    complain(&format!("a defect of schemagate, please report it: {panic}"));
+    std::process::exit(ExitCode::Defect.number().into());
+}
+
+fn complain(words: &str) {
+    // Nothing is left to tell it to where stderr is gone.
+    let _ = writeln!(std::io::stderr(), "error: {words}");
+}
+
+/// Help and version are results; everything else is a wrong argument.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::Success;
+    }
+    let _ = error.print();
+    if let Some(hint) = cli::shell_hint(std::env::args_os()) {
+        let _ = writeln!(std::io::stderr(), "\n{hint}");
+    }
+    ExitCode::Usage
+}
+
+fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    let code = runtime.block_on(async {
+        // Before anything else: as PID 1, SIGTERM without a handler is ignored.
+        let signals = Signals::listen().context("cannot listen for signals")?;
+        Ok::<_, anyhow::Error>(gate(cli, signals).await)
+    })?;
+    // A name that is still being resolved must not hold the exit up.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+/// Runs the command, unless a second signal ends it at once.
+async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
+    let started = Instant::now();
+    let is_up = matches!(cli.command, None | Some(Command::Up { .. }));
+    let stream = if is_up { Stream::Stdout } else { Stream::Stderr };
+    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let mut settings = match Settings::read(variables) {
+        Ok(settings) => settings,
+        Err(error) => {
+            telemetry::start(stream, format_of(cli, is_up, LogFormat::Auto), "info");
+            let log = std::env::var_os("SCHEMAGATE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
+            return fail(&error.into(), &Progress::default(), started.elapsed(), is_up, log.as_ref());
+        }
+    };
+    telemetry::start(stream, format_of(cli, is_up, settings.log_format), &settings.log);
+    if let Some(folder) = &cli.migrations {
+        settings.migrations = Some(folder.clone());
+    }
+    warn_of_unknown(&settings);
+    let stop = signals.stop();
+    let mut progress = Progress::default();
+    let done = tokio::select! {
+        done = dispatch(cli, &settings, &stop, &mut progress) => Ok(done),
+        reason = signals.run(settings.deadline) => Err(reason),
+    };
+    match done {
+        Ok(Ok(Some(outcome))) => {
+            commands::up::tell(&outcome, &progress, started.elapsed());
+            ExitCode::Success
+        }
+        Ok(Ok(None)) => ExitCode::Success,
+        Ok(Err(error)) => fail(&error, &progress, started.elapsed(), is_up, &settings.termination_log),
+        Err(reason) => leave_at_once(reason),
+    }
+}
+
+async fn dispatch(
+    cli: &Cli,
+    settings: &Settings,
+    stop: &Stop,
+    progress: &mut Progress,
+) -> Result<Option<UpToDate>, Error> {
+    let format = cli.format.unwrap_or(Format::Text);
+    match &cli.command {
+        None => return commands::up::run(settings, None, stop, progress).await.map(Some),
+        Some(Command::Up { target }) => return commands::up::run(settings, *target, stop, progress).await.map(Some),
+        Some(Command::Plan { target }) => commands::plan::run(settings, *target, format, stop).await?,
+        Some(Command::Status { check, wait }) => {
+            let check = commands::status::Check { check: *check, wait: *wait };
+            commands::status::run(settings, check, format, stop).await?;
+        }
+        Some(Command::New { name }) => commands::new::run(settings, name, format)?,
+    }
+    Ok(None)
+}
+
+/// `--format` is the log's shape for `up`, whose log is its output.
+fn format_of(cli: &Cli, is_up: bool, setting: LogFormat) -> LogFormat {
+    match cli.format {
+        Some(Format::Text) if is_up => LogFormat::Text,
+        Some(Format::Json) if is_up => LogFormat::Json,
+        _ => setting,
+    }
+}
+
+fn warn_of_unknown(settings: &Settings) {
+    for unknown in &settings.unknown {
+        match unknown.nearest {
+            Some(nearest) => tracing::warn!("unknown variable {} is ignored; did you mean {nearest}?", unknown.name),
+            None => tracing::warn!("unknown variable {} is ignored", unknown.name),
+        }
+    }
+}
+
+/// The one place that tells a failure: log, termination log, exit code.
+fn fail(
+    error: &Error,
+    progress: &Progress,
+    elapsed: Duration,
+    is_up: bool,
+    termination_log: &std::path::Path,
+) -> ExitCode {
+    let code = error.exit_code();
+    let failure = Failure::of(error);
+    let mut words = failure.lines().join("\n");
+    termination::write(termination_log, &words);
+    if is_up {
+        let last = summary::failure(progress, elapsed, code.number());
+        words.push('\n');
+        words.push_str(&last);
+    }
+    // JSON escapes and fields take room too; a longer report is told in full before the short last line.
+    if is_up && words.len() > summary::LIMIT_BYTES / 2 {
+        tracing::error!(exit_code = code.number(), "{words}");
+        let last = summary::failure(progress, elapsed, code.number());
+        words = format!("{}\n{last}", termination::cut(&failure.headline(), summary::LIMIT_BYTES / 4));
+    }
+    tracing::error!(
+        outcome = "failed",
+        exit_code = code.number(),
+        applied = progress.applied.len(),
+        elapsed_ms = milliseconds(elapsed),
+        "{words}"
+    );
+    code
+}
+
+fn leave_at_once(reason: StopReason) -> ExitCode {
+    let code = stop_code(reason);
+    tracing::error!(
+        outcome = "failed",
+        exit_code = code.number(),
+        "second {}: left at once; the server rolls back what is not committed, and the history says what is",
+        reason.name()
+    );
+    code
+}

@@ -1,1 +1,26 @@
-//! The server side: URL, TLS, connection, advisory lock, watcher.
+//! The server side: URL, TLS, connection, advisory lock, watcher. Knows settings, never migrations.
+
+pub mod attempt;
+pub mod connect;
+pub mod lock;
+pub mod pooler;
+pub mod server_error;
+pub mod session;
+pub mod startup;
+pub mod tls;
+pub mod transport;
+pub mod url;
+pub mod watch;
+
+use std::time::Duration;
+
+/// A string as a SQL literal. Backslashes take the escape form, so that `standard_conforming_strings` does not matter.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+/// A duration in whole milliseconds, for log fields.
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,150 @@
+//! Runs batches against a session that holds the lock. In: batches, the history table, a session. Out: what was
+//! applied, or how it failed and what state that left. Never connects again and never decides whether to.
+
+mod error;
+mod no_transaction;
+mod transaction;
+mod wait;
+
+use std::time::Duration;
+
+use rand::RngExt as _;
+
+use crate::history::HistoryTable;
+use crate::migrations::Version;
+use crate::plan::Batch;
+use crate::postgres::lock::LockKey;
+use crate::postgres::milliseconds;
+use crate::postgres::session::Session;
+use crate::postgres::watch::Watcher;
+use crate::stop::Stop;
+
+pub use error::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
+
+const RESTORE: &str = include_str!("restore.sql");
+/// What a reset sends besides: session state that outlives a rollback.
+const RESET: &str = "RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES; ";
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What applying needs besides the batches.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The session that holds the lock.
+    pub session: &'a Session,
+    /// The history table; it is made by the first transaction where it does not exist.
+    pub table: HistoryTable,
+    /// The lock held.
+    pub key: LockKey,
+    /// Statements that put our own settings back after `RESET ALL`.
+    pub settings_sql: String,
+    /// Explains long statements.
+    pub watcher: &'a Watcher,
+    /// How long a statement may run before it is explained.
+    pub patience: Duration,
+    /// Attempts at a batch.
+    pub attempts: u32,
+    /// The word that ends the run early.
+    pub stop: Stop,
+}
+
+/// One migration that is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Its version.
+    pub version: Version,
+    /// Its file.
+    pub file: String,
+    /// How long its statements took.
+    pub elapsed: Duration,
+}
+
+/// A place in the server's log of changes, to recover to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveryPoint {
+    /// WAL position.
+    pub wal: String,
+    /// The server's clock.
+    pub time: String,
+}
+
+/// What a run has done so far; it outlives a failure.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// What is committed, in order.
+    pub applied: Vec<Applied>,
+    /// Before the first change.
+    pub before: Option<RecoveryPoint>,
+    /// After the last commit.
+    pub after: Option<RecoveryPoint>,
+}
+
+/// Applies the batches in order.
+///
+/// # Errors
+/// [`ApplyError`], with the state that the database is left in; what was committed before is in `progress`.
+pub async fn apply(
+    context: &mut Context<'_>,
+    batches: &[Batch<'_>],
+    progress: &mut Progress,
+) -> Result<(), ApplyError> {
+    for (number, batch) in batches.iter().enumerate() {
+        if let Some(reason) = context.stop.reason() {
+            return Err(ApplyError::Stopped { reason, state: DatabaseState::between(progress) });
+        }
+        tracing::debug!(batch = number + 1, migrations = batch.migrations.len(), "batch begins");
+        run_batch(context, batch, progress).await?;
+        context.table.exists = true;
+    }
+    Ok(())
+}
+
+/// One batch, tried again while it loses to other sessions' locks.
+async fn run_batch(
+    context: &mut Context<'_>,
+    batch: &Batch<'_>,
+    progress: &mut Progress,
+) -> Result<(), ApplyError> {
+    let mut pause = FIRST_PAUSE;
+    let mut attempt = 1;
+    loop {
+        let ran = if batch.transactional {
+            transaction::run(context, batch, progress).await
+        } else {
+            no_transaction::run(context, batch, progress).await
+        };
+        let mut failure = match ran {
+            Err(ApplyError::Migration(failure)) if failure.error.lost_to_other_sessions() => failure,
+            other => return other,
+        };
+        failure.blocked = context.watcher.take_blocked();
+        if attempt >= context.attempts {
+            failure.attempts = attempt;
+            return Err(ApplyError::TableLocks(failure));
+        }
+        let jittered = pause.mul_f64(rand::rng().random_range(0.75..1.25));
+        tracing::warn!(
+            attempt,
+            sqlstate = failure.error.sqlstate,
+            pause_ms = milliseconds(jittered),
+            "{}: {}{}; rolled back, attempt {} of {} follows",
+            failure.file,
+            failure.error.message,
+            failure.blocked.as_ref().map(|seen| format!(" ({})", seen.describe())).unwrap_or_default(),
+            attempt + 1,
+            context.attempts
+        );
+        put_back(context).await?;
+        let state = DatabaseState::between(progress);
+        context.stop.pause(jittered).await.map_err(|reason| ApplyError::Stopped { reason, state })?;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        attempt += 1;
+    }
+}
+
+/// Puts the session back outside a transaction: prepared statements and temporary tables outlive a rollback.
+async fn put_back(context: &Context<'_>) -> Result<(), ApplyError> {
+    let sql = format!("RESET SESSION AUTHORIZATION; RESET ROLE; {RESET}{}", context.settings_sql);
+    context.session.query(&sql).await.map_err(|error| ApplyError::own("putting the session back", error))?;
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! `new`: writes the next numbered file.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use schemagate::error::Error;
+use schemagate::migrations::new::next_file;
+use schemagate::settings::Settings;
+
+use crate::cli::Format;
+
+/// Where files go when neither argument nor variable says so.
+const DEFAULT_FOLDER: &str = "migrations";
+
+pub(crate) fn run(settings: &Settings, name: &str, format: Format) -> Result<(), Error> {
+    let folder = settings.migrations.as_deref().unwrap_or(Path::new(DEFAULT_FOLDER));
+    let path = next_file(folder, name, SystemTime::now())?;
+    let failed = |source| Error::Write { path: path.clone(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
+    writeln!(file, "-- {name}").map_err(failed)?;
+    let shown = path.display().to_string();
+    match format {
+        Format::Text => super::print(&[shown]),
+        Format::Json => super::print(&[serde_json::json!({ "file": shown }).to_string()]),
+    }
+    Ok(())
+}

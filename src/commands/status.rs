@@ -1,0 +1,67 @@
+//! `status`: shows every migration, and checks or awaits that all are applied.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use schemagate::apply::DatabaseState;
+use schemagate::error::Error;
+use schemagate::history::HistoryError;
+use schemagate::plan::compare;
+use schemagate::postgres::connect::Need;
+use schemagate::report::status::{self as report, Counts, Place};
+use schemagate::settings::Settings;
+use schemagate::stop::Stop;
+
+use crate::cli::Format;
+
+/// How often a wait looks again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is asked of the status besides showing it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Check {
+    pub(crate) check: bool,
+    pub(crate) wait: Option<Duration>,
+}
+
+pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop: &Stop) -> Result<(), Error> {
+    let set = super::load(settings)?;
+    let mut run = super::run(settings, &set, stop)?;
+    let started = Instant::now();
+    let limit = check.wait.unwrap_or_default();
+    loop {
+        let looked = run.look(Need::Read).await?;
+        if looked.reading.refinery_has_rows {
+            return Err(HistoryError::Elsewhere { table: settings.history_table.clone() }.into());
+        }
+        let entries = compare(&set, &looked.reading.applied)?;
+        let counts = Counts::of(&entries);
+        let left = limit.saturating_sub(started.elapsed());
+        if check.check && !counts.up_to_date() && !left.is_zero() {
+            looked.session.close().await;
+            tracing::info!("waiting until up to date: {} pending", counts.pending);
+            let mut stop = stop.clone();
+            stop.pause(LOOK_AGAIN.min(left))
+                .await
+                .map_err(|reason| Error::Stopped { reason, state: DatabaseState::Unchanged })?;
+            continue;
+        }
+        let described = run.dialer.target().describe();
+        let place = Place {
+            target: &described,
+            server_version: &looked.session.server.version,
+            table: &looked.reading.table,
+        };
+        match format {
+            Format::Text => super::print(&report::text(place, &entries)),
+            Format::Json => super::print(&[report::json(place, &entries).to_string()]),
+        }
+        looked.session.close().await;
+        let Counts { pending, divergent, missing, ahead, .. } = counts;
+        return match check.check && !counts.up_to_date() {
+            true => Err(Error::NotUpToDate { pending, divergent, missing, ahead }),
+            false => Ok(()),
+        };
+    }
+}

@@ -1,0 +1,255 @@
+//! Everything that can keep a release out, and the one map from it to an exit code. In: the rooms' own errors.
+//! Out: a code. The words are in `report::failure`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::apply::{ApplyError, DatabaseState};
+use crate::exit_code::ExitCode;
+use crate::history::HistoryError;
+use crate::migrations::new::NewNameError;
+use crate::migrations::{IntakeError, ReadError};
+use crate::plan::PlanError;
+use crate::postgres::attempt::{AttemptError, ConnectError};
+use crate::postgres::lock::Holder;
+use crate::postgres::server_error::{QueryError, ServerError};
+use crate::postgres::url::UrlError;
+use crate::review::ReviewError;
+use crate::settings::SettingsError;
+use crate::stop::StopReason;
+
+/// Why a command did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// No variable says where the database is.
+    #[error("DATABASE_URL is not set")]
+    NoDatabaseUrl,
+    /// The URL cannot be used.
+    #[error("{variable}: {source}")]
+    Url {
+        /// The variable that gave it.
+        variable: &'static str,
+        /// What is wrong with it.
+        source: UrlError,
+    },
+    /// The migrations cannot be taken in.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// A file cannot be read again.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// There is no session.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The server is older than what is supported.
+    #[error("the server is PostgreSQL {version}, which is not supported")]
+    OldServer {
+        /// Its version.
+        version: String,
+    },
+    /// The history cannot be used.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// Files and history do not fit together.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// Pending files hold what cannot be run.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
+    /// The session may not write.
+    #[error("the session is read-only, and the server is not in recovery (25006)")]
+    ReadOnlySession,
+    /// A pooler swaps sessions under the lock.
+    #[error("a transaction pooler stands between schemagate and the server")]
+    TransactionPooler {
+        /// Whether `DATABASE_UNPOOLED_URL` is set.
+        unpooled_url_set: bool,
+    },
+    /// The history is empty, but tables of pending files exist.
+    #[error("the history is empty, but tables that pending files create exist: {}", .tables.join(", "))]
+    TablesExist {
+        /// The tables.
+        tables: Vec<String>,
+    },
+    /// Another run held the lock for too long.
+    #[error("another run holds the lock, and still did after {:.1} s", .waited.as_secs_f64())]
+    LockHeld {
+        /// Who holds it.
+        holder: Option<Holder>,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// Applying failed.
+    #[error(transparent)]
+    Apply(Box<ApplyError>),
+    /// The session was lost again and again.
+    #[error("the connection was lost {} times without progress: {reason}", .resumptions + 1)]
+    SessionLost {
+        /// What was heard last.
+        reason: String,
+        /// How often it was taken up again.
+        resumptions: u32,
+    },
+    /// A statement of our own failed.
+    #[error("{doing}: {source}")]
+    Query {
+        /// What was being done.
+        doing: &'static str,
+        /// How it failed.
+        source: QueryError,
+    },
+    /// The run was to end.
+    #[error("stopped by {}", .reason.name())]
+    Stopped {
+        /// Why.
+        reason: StopReason,
+        /// The state of the database.
+        state: DatabaseState,
+    },
+    /// `--check` found work to do.
+    #[error("not up to date: {pending} pending, {divergent} divergent, {missing} missing, {ahead} ahead")]
+    NotUpToDate {
+        /// Files without a row.
+        pending: usize,
+        /// Rows whose file was edited.
+        divergent: usize,
+        /// Rows whose file is gone.
+        missing: usize,
+        /// Rows newer than every file.
+        ahead: usize,
+    },
+    /// A new file cannot be named.
+    #[error(transparent)]
+    NewName(#[from] NewNameError),
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// What was heard when the connection was lost, if that is what happened.
+    pub fn lost(&self) -> Option<String> {
+        let query = match self {
+            Self::Query { source, .. } => source,
+            Self::History(HistoryError::Query { source, .. }) => source,
+            Self::Apply(error) => match error.as_ref() {
+                ApplyError::Own { source, .. } => source,
+                _ => return None,
+            },
+            _ => return None,
+        };
+        match query {
+            QueryError::Lost { reason } => Some(reason.clone()),
+            QueryError::Server(_) | QueryError::Protocol { .. } => None,
+        }
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Settings(_) | Self::NoDatabaseUrl | Self::Url { .. } | Self::OldServer { .. } => {
+                ExitCode::Configuration
+            }
+            Self::TransactionPooler { .. } => ExitCode::Configuration,
+            Self::Intake(_) | Self::Read(_) | Self::Review(_) | Self::TablesExist { .. } | Self::Write { .. } => {
+                ExitCode::Refused
+            }
+            Self::Connect(error) => connect_code(error),
+            Self::History(error) => history_code(error),
+            Self::Plan(PlanError::Divergent(_)) => ExitCode::Refused,
+            Self::Plan(PlanError::UnknownTarget { .. }) => ExitCode::Usage,
+            Self::ReadOnlySession => ExitCode::NotPermitted,
+            Self::LockHeld { .. } => ExitCode::TryAgain,
+            Self::Apply(error) => apply_code(error),
+            Self::SessionLost { .. } => ExitCode::Unavailable,
+            Self::Query { source, .. } => own_statement_code(source),
+            Self::Stopped { reason, .. } => stop_code(*reason),
+            Self::NotUpToDate { .. } => ExitCode::NotUpToDate,
+            Self::NewName(error) => match error.is_usage() {
+                true => ExitCode::Usage,
+                false => ExitCode::Refused,
+            },
+        }
+    }
+}
+
+/// The code of a run that was told to end.
+pub fn stop_code(reason: StopReason) -> ExitCode {
+    match reason {
+        StopReason::Interrupt => ExitCode::Interrupted,
+        StopReason::Terminate => ExitCode::Terminated,
+        StopReason::Deadline => ExitCode::TryAgain,
+    }
+}
+
+fn connect_code(error: &ConnectError) -> ExitCode {
+    match error {
+        ConnectError::Unreachable { .. } => ExitCode::Unavailable,
+        ConnectError::Stopped(reason) => stop_code(*reason),
+        ConnectError::Refused(attempt) => match &attempt.error {
+            AttemptError::Server(error) => match error.sqlstate.as_str() {
+                "42501" => ExitCode::NotPermitted,
+                code if code.starts_with("28") => ExitCode::NotPermitted,
+                _ => ExitCode::Configuration,
+            },
+            AttemptError::PasswordMissing => ExitCode::NotPermitted,
+            AttemptError::Socket { .. } => ExitCode::NotPermitted,
+            AttemptError::Tls { .. } | AttemptError::TlsNotOffered | AttemptError::Authentication { .. } => {
+                ExitCode::Configuration
+            }
+            AttemptError::Resolve { .. }
+            | AttemptError::NoAddress
+            | AttemptError::TimedOut { .. }
+            | AttemptError::Closed { .. }
+            | AttemptError::InRecovery
+            | AttemptError::SessionAttributes { .. } => ExitCode::Unavailable,
+        },
+    }
+}
+
+fn history_code(error: &HistoryError) -> ExitCode {
+    match error {
+        HistoryError::Query { source, .. } => own_statement_code(source),
+        HistoryError::Shape { .. } | HistoryError::NoSchema { .. } => ExitCode::Configuration,
+        HistoryError::Row { .. } | HistoryError::Twice { .. } | HistoryError::Elsewhere { .. } => ExitCode::Refused,
+        HistoryError::Incomplete { .. } => ExitCode::Defect,
+    }
+}
+
+fn apply_code(error: &ApplyError) -> ExitCode {
+    match error {
+        ApplyError::Migration(failure) if failure.error.short_of_resources() => ExitCode::TryAgain,
+        ApplyError::Migration(failure) if failure.error.sqlstate == "25006" => ExitCode::NotPermitted,
+        ApplyError::Migration(_) | ApplyError::Unrecordable { .. } => ExitCode::MigrationFailed,
+        ApplyError::TableLocks(_) => ExitCode::TryAgain,
+        ApplyError::Changed { .. } => ExitCode::Refused,
+        ApplyError::Own { source, .. } => own_statement_code(source),
+        ApplyError::LockLost { .. } => ExitCode::Configuration,
+        ApplyError::Stopped { reason, .. } => stop_code(*reason),
+    }
+}
+
+fn own_statement_code(error: &QueryError) -> ExitCode {
+    match error {
+        QueryError::Lost { .. } => ExitCode::Unavailable,
+        QueryError::Protocol { .. } => ExitCode::Defect,
+        QueryError::Server(error) => own_server_code(error),
+    }
+}
+
+fn own_server_code(error: &ServerError) -> ExitCode {
+    match error.sqlstate.as_str() {
+        "42501" | "25006" => ExitCode::NotPermitted,
+        "57014" => ExitCode::TryAgain,
+        _ if error.short_of_resources() || error.lost_to_other_sessions() => ExitCode::TryAgain,
+        _ => ExitCode::Defect,
+    }
+}

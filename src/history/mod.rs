@@ -1,0 +1,263 @@
+//! Owns the one history table: its SQL, its rows. In: a table name and a session's answers. Out: what is applied, and
+//! the statements that create the table and record a migration. The rows are refinery's own. Never runs a migration.
+
+use std::fmt;
+
+use crate::migrations::{Checksum, Migration, Version, VersionWidth};
+use crate::postgres::literal;
+use crate::postgres::server_error::QueryError;
+use crate::postgres::session::Rows;
+use crate::postgres::startup::NONCE_SETTING;
+use crate::settings::TableName;
+
+const READ: &str = include_str!("read.sql");
+/// How many statements [`read_sql`] holds.
+pub const READ_STATEMENTS: usize = 3;
+
+/// One row of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedMigration {
+    /// Its version.
+    pub version: Version,
+    /// Its name, without prefix and version.
+    pub name: String,
+    /// When it was applied, as the row says it.
+    pub applied_on: Option<String>,
+    /// The checksum recorded.
+    pub checksum: Checksum,
+}
+
+impl fmt::Display for AppliedMigration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "V{}__{}", self.version, self.name)
+    }
+}
+
+/// The history table as it stands in the database, or as it is going to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryTable {
+    /// Its full name.
+    pub name: TableName,
+    /// Whether it exists.
+    pub exists: bool,
+    /// Whether its schema exists.
+    pub schema_exists: bool,
+    /// The width of its version column; of a table to be made, what the migrations need.
+    pub width: VersionWidth,
+}
+
+/// What one reading found.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The table.
+    pub table: HistoryTable,
+    /// Its rows, by version.
+    pub applied: Vec<AppliedMigration>,
+    /// The nonce as the session reads it back.
+    pub nonce: Option<String>,
+    /// The backend's process id.
+    pub backend_pid: i32,
+    /// Whether the server is in recovery.
+    pub in_recovery: bool,
+    /// Whether transactions are read-only by default.
+    pub read_only: bool,
+    /// Whether the table is absent or empty while `refinery_schema_history` holds rows.
+    pub refinery_has_rows: bool,
+}
+
+/// Why the history cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The query failed.
+    #[error("cannot read the history table {table}: {source}")]
+    Query {
+        /// The table.
+        table: TableName,
+        /// The failure.
+        source: QueryError,
+    },
+    /// The relation is not a history table.
+    #[error("{table} is no history table: {reason}; it has ({columns})")]
+    Shape {
+        /// The relation.
+        table: TableName,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// Its columns and their types.
+        columns: String,
+    },
+    /// A row cannot be read as a migration's.
+    #[error("{table} holds a row that is no migration's: version {version}, name {name}, checksum {checksum}")]
+    Row {
+        /// The table.
+        table: TableName,
+        /// The version as text.
+        version: String,
+        /// The name as text.
+        name: String,
+        /// The checksum as text.
+        checksum: String,
+    },
+    /// Two rows have one version.
+    #[error("{table} holds version {version} twice")]
+    Twice {
+        /// The table.
+        table: TableName,
+        /// The version.
+        version: Version,
+    },
+    /// The search_path names no schema that exists, and the table's name gives none.
+    #[error("no schema to create {table} in: the search_path names none that exists")]
+    NoSchema {
+        /// The table.
+        table: TableName,
+    },
+    /// The configured table has no rows, but refinery's own default table has.
+    #[error("{table} has no rows, but refinery_schema_history has: this database was migrated under that name")]
+    Elsewhere {
+        /// The configured table.
+        table: TableName,
+    },
+    /// The answer is not what the query asks for.
+    #[error("the answer about {table} is incomplete")]
+    Incomplete {
+        /// The table.
+        table: TableName,
+    },
+}
+
+/// The message that reads everything about the history in one round trip; it works on a standby and with SELECT only.
+pub fn read_sql(table: &TableName) -> String {
+    READ.replace("{history}", &literal(&table.quoted()))
+        .replace("{schema}", &table.schema().map_or_else(|| "NULL::text".to_owned(), literal))
+        .replace("{nonce_setting}", NONCE_SETTING)
+}
+
+/// Reads the answer to [`read_sql`], which are the last statements of `answer`.
+///
+/// # Errors
+/// [`HistoryError`] where the table or a row is not a history's.
+pub fn read(wanted: &TableName, answer: &[Rows]) -> Result<Reading, HistoryError> {
+    let incomplete = || HistoryError::Incomplete { table: wanted.clone() };
+    let [_, facts, rows] = answer.last_chunk::<READ_STATEMENTS>().ok_or_else(incomplete)?;
+    let facts = facts.first().ok_or_else(incomplete)?;
+    let fact = |column: usize| facts.get(column).and_then(Option::as_deref);
+    let applied = applied(wanted, rows)?;
+    let table = table(wanted, fact(5), fact(6) == Some("t"), fact(7), fact(8), fact(9))?;
+    Ok(Reading {
+        table,
+        applied,
+        nonce: fact(0).map(ToOwned::to_owned),
+        backend_pid: fact(1).and_then(|pid| pid.parse().ok()).ok_or_else(incomplete)?,
+        in_recovery: fact(2) == Some("t"),
+        read_only: fact(3) == Some("on"),
+        refinery_has_rows: fact(4) == Some("true"),
+    })
+}
+
+fn table(
+    wanted: &TableName,
+    current_schema: Option<&str>,
+    schema_exists: bool,
+    schema: Option<&str>,
+    kind: Option<&str>,
+    columns: Option<&str>,
+) -> Result<HistoryTable, HistoryError> {
+    let Some(found) = schema else {
+        let schema = wanted.schema().or(current_schema);
+        let schema = schema.ok_or_else(|| HistoryError::NoSchema { table: wanted.clone() })?;
+        let name = TableName::new(Some(schema), wanted.table());
+        return Ok(HistoryTable { name, exists: false, schema_exists, width: VersionWidth::Int4 });
+    };
+    let name = TableName::new(Some(found), wanted.table());
+    let columns = columns.unwrap_or_default();
+    let shape = |reason| HistoryError::Shape { table: name.clone(), reason, columns: columns.to_owned() };
+    if !matches!(kind, Some("r" | "p")) {
+        return Err(shape("it is not a table"));
+    }
+    let kind_of = |column: &str| columns.split(", ").find_map(|entry| entry.strip_prefix(column)?.strip_prefix(' '));
+    let width = match kind_of("version") {
+        Some("integer") => VersionWidth::Int4,
+        Some("bigint") => VersionWidth::Int8,
+        Some(_) => return Err(shape("`version` is neither integer nor bigint")),
+        None => return Err(shape("it has no column `version`")),
+    };
+    for column in ["name", "applied_on", "checksum"] {
+        if !matches!(kind_of(column), Some("character varying" | "text")) {
+            return Err(shape("`name`, `applied_on` and `checksum` must be text"));
+        }
+    }
+    Ok(HistoryTable { name, exists: true, schema_exists: true, width })
+}
+
+fn applied(table: &TableName, rows: &Rows) -> Result<Vec<AppliedMigration>, HistoryError> {
+    let mut applied = rows.iter().map(|row| migration_of(table, row)).collect::<Result<Vec<_>, _>>()?;
+    applied.sort_by_key(|row| row.version);
+    match applied.windows(2).find(|pair| pair[0].version == pair[1].version) {
+        Some(pair) => Err(HistoryError::Twice { table: table.clone(), version: pair[0].version }),
+        None => Ok(applied),
+    }
+}
+
+fn migration_of(table: &TableName, row: &[Option<String>]) -> Result<AppliedMigration, HistoryError> {
+    let field = |column: usize| row.get(column).and_then(Option::as_deref);
+    let read = || {
+        Some(AppliedMigration {
+            version: Version::new(field(0)?.parse().ok()?),
+            name: field(1)?.to_owned(),
+            applied_on: field(2).map(ToOwned::to_owned),
+            checksum: field(3)?.parse().ok()?,
+        })
+    };
+    read().ok_or_else(|| {
+        let shown = |column| field(column).unwrap_or("NULL").chars().take(80).collect();
+        HistoryError::Row { table: table.clone(), version: shown(0), name: shown(1), checksum: shown(3) }
+    })
+}
+
+impl HistoryTable {
+    /// Statements that create the table, and its schema where that is missing: `CREATE SCHEMA IF NOT EXISTS` wants a
+    /// privilege even where the schema exists, so it is sent only where it does not.
+    pub fn create_sql(&self) -> String {
+        let schema = match self.name.schema() {
+            Some(schema) if !self.schema_exists => {
+                format!("CREATE SCHEMA IF NOT EXISTS {}; ", crate::settings::quote_identifier(schema))
+            }
+            _ => String::new(),
+        };
+        let width = match self.width {
+            VersionWidth::Int4 => "int4",
+            VersionWidth::Int8 => "int8",
+        };
+        format!(
+            "{schema}CREATE TABLE IF NOT EXISTS {} (version pg_catalog.{width} PRIMARY KEY, \
+             name pg_catalog.varchar(255), applied_on pg_catalog.varchar(255), checksum pg_catalog.varchar(255))",
+            self.name.quoted()
+        )
+    }
+
+    /// The statement that records `migration`; it fails unless it runs in the transaction `transaction_id`, so that a
+    /// file that ended its transaction is never recorded.
+    pub fn record_sql(&self, migration: &Migration, transaction_id: &str) -> String {
+        let checksum = migration.checksum(self.width).map_or_else(String::new, |checksum| checksum.to_string());
+        format!(
+            "INSERT INTO {table} (version, name, applied_on, checksum) SELECT \
+             CASE WHEN pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text OPERATOR(pg_catalog.=) {id} \
+             THEN {version} ELSE pg_catalog.current_setting('{FENCE_SETTING}')::pg_catalog.int4 END, {name}, \
+             pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
+             '{checksum}'",
+            table = self.name.quoted(),
+            id = literal(transaction_id),
+            version = migration.version(),
+            name = literal(migration.name()),
+        )
+    }
+
+    /// The statement that reads back the versions from `first` to `last`.
+    pub fn versions_sql(&self, first: Version, last: Version) -> String {
+        format!("SELECT version FROM {} WHERE version BETWEEN {first} AND {last}", self.name.quoted())
+    }
+}
+
+/// A setting that never exists: reading it is how the record statement fails outside its transaction.
+pub const FENCE_SETTING: &str = "schemagate.transaction_has_ended";

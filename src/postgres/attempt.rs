@@ -1,0 +1,190 @@
+//! How a try to connect can fail, as facts, and what time can cure of it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use crate::stop::StopReason;
+
+use super::server_error::{ServerError, chain};
+use super::tls::{TlsError, tls_error_in};
+
+/// One failed try at one address.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The address, or the host where none was found.
+    pub address: String,
+    /// How it failed.
+    pub error: AttemptError,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.address, self.error)
+    }
+}
+
+/// How a try failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AttemptError {
+    /// The name has no address yet.
+    #[error("cannot resolve {host}: {reason}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// The resolver's reason.
+        reason: String,
+    },
+    /// The resolver answered without an address.
+    #[error("the name has no address")]
+    NoAddress,
+    /// The socket could not be opened, or broke.
+    #[error("{reason}")]
+    Socket {
+        /// The system's kind of error.
+        kind: ErrorKind,
+        /// The system's words.
+        reason: String,
+    },
+    /// Nothing answered in time.
+    #[error("no answer within {} s", after.as_secs())]
+    TimedOut {
+        /// The limit of one try.
+        after: Duration,
+    },
+    /// The connection was closed before the session stood: a proxy before a sleeping database, a restart.
+    #[error("closed during the handshake: {reason}")]
+    Closed {
+        /// The driver's words.
+        reason: String,
+    },
+    /// The server answered with an error.
+    #[error("{0}")]
+    Server(Box<ServerError>),
+    /// TLS failed.
+    #[error("{reason}")]
+    Tls {
+        /// What failed.
+        reason: String,
+        /// The way out, where one is known.
+        hint: Option<String>,
+        /// Whether time can cure it.
+        transient: bool,
+    },
+    /// The server speaks no TLS and `sslmode` wants it.
+    #[error("the server does not support TLS")]
+    TlsNotOffered,
+    /// The server wants a password and none is given.
+    #[error("the server wants a password and none is given")]
+    PasswordMissing,
+    /// The server wants a way of authentication that is not supported, or channel binding could not be had.
+    #[error("{reason}")]
+    Authentication {
+        /// The driver's words.
+        reason: String,
+    },
+    /// The server is a standby and writing is wanted.
+    #[error("the server is in recovery (a standby)")]
+    InRecovery,
+    /// The server is not of the kind that `target_session_attrs` wants.
+    #[error("the session is not {wanted}, as target_session_attrs wants")]
+    SessionAttributes {
+        /// The kind wanted.
+        wanted: &'static str,
+    },
+}
+
+impl AttemptError {
+    /// Reads the driver's error of a handshake.
+    pub(super) fn from_handshake(error: tokio_postgres::Error) -> Self {
+        if let Some(db) = error.as_db_error() {
+            return Self::Server(Box::new(ServerError::from(db)));
+        }
+        if let Some(tls) = tls_error_in(&error) {
+            return Self::tls(tls);
+        }
+        let reason = chain(&error);
+        if let Some(io) = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
+            return match io.kind() {
+                ErrorKind::UnexpectedEof => Self::Closed { reason: "the other side hung up".to_owned() },
+                kind => Self::Socket { kind, reason: io.to_string() },
+            };
+        }
+        match reason.as_str() {
+            _ if error.is_closed() => Self::Closed { reason: "the other side hung up".to_owned() },
+            text if text.contains("does not support TLS") => Self::TlsNotOffered,
+            text if text.contains("password missing") => Self::PasswordMissing,
+            _ => Self::Authentication { reason },
+        }
+    }
+
+    fn tls(error: &TlsError) -> Self {
+        Self::Tls { reason: error.to_string(), hint: error.hint(), transient: error.is_transient() }
+    }
+
+    /// Whether another try, later, may go better.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Resolve { .. }
+            | Self::NoAddress
+            | Self::TimedOut { .. }
+            | Self::Closed { .. }
+            | Self::InRecovery
+            | Self::SessionAttributes { .. } => true,
+            Self::Socket { kind, .. } => *kind != ErrorKind::PermissionDenied,
+            Self::Server(error) => {
+                // 57P03 starting up, 53300 no connection left, 57P01/57P02 shutting down, 08xxx a proxy's own words.
+                let code = error.sqlstate.as_str();
+                matches!(code, "57P03" | "57P01" | "57P02") || error.short_of_resources()
+                    || (code.starts_with("08") && code != "08P01")
+            }
+            Self::Tls { transient, .. } => *transient,
+            Self::TlsNotOffered | Self::PasswordMissing | Self::Authentication { .. } => false,
+        }
+    }
+
+    /// Whether a server spoke: its other addresses would say the same.
+    pub(super) fn server_answered(&self) -> bool {
+        !matches!(
+            self,
+            Self::Resolve { .. } | Self::NoAddress | Self::Socket { .. } | Self::TimedOut { .. } | Self::Closed { .. }
+        )
+    }
+
+    /// As libpq: `allow` and `prefer` go on to the other kind after a failed TLS handshake or a refused login.
+    pub(super) fn another_encryption_may_help(&self) -> bool {
+        match self {
+            Self::Tls { .. } => true,
+            Self::Server(error) => error.sqlstate.starts_with("28"),
+            _ => false,
+        }
+    }
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The last tries of a wait that ran out.
+    #[error("{}", unreachable(.attempts, *.waited, *.tries))]
+    Unreachable {
+        /// The last pass over all hosts.
+        attempts: Vec<Attempt>,
+        /// How long it was tried.
+        waited: Duration,
+        /// How often.
+        tries: u32,
+    },
+    /// What time does not cure.
+    #[error("cannot connect to {0}")]
+    Refused(Box<Attempt>),
+    /// The run was to end before there was a session.
+    #[error("stopped by {} while connecting", .0.name())]
+    Stopped(StopReason),
+}
+
+fn unreachable(attempts: &[Attempt], waited: Duration, tries: u32) -> String {
+    let reasons: Vec<String> = attempts.iter().map(ToString::to_string).collect();
+    let times = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+    format!("no usable database within {:.1} s ({times}): {}", waited.as_secs_f64(), reasons.join("; "))
+}

@@ -1,0 +1,151 @@
+//! What the server or the connection said, as facts. In: a driver's error. Out: a `QueryError` that tells a refusal
+//! from a lost connection. Never decides what to do about it.
+
+use std::error::Error as _;
+use std::fmt;
+
+use tokio_postgres::error::{DbError, ErrorPosition};
+
+/// An error or notice of the server, with every field a reader can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerError {
+    /// ERROR, FATAL, WARNING, NOTICE …
+    pub severity: String,
+    /// SQLSTATE, five characters.
+    pub sqlstate: String,
+    /// The primary message.
+    pub message: String,
+    /// Its detail.
+    pub detail: Option<String>,
+    /// Its hint.
+    pub hint: Option<String>,
+    /// Place in the message sent, in characters from 1.
+    pub position: Option<u32>,
+    /// A query the server ran itself, and the place in it.
+    pub internal: Option<(u32, String)>,
+    /// The call stack of the error.
+    pub context: Option<String>,
+    /// The table concerned, with its schema.
+    pub table: Option<String>,
+    /// The constraint concerned.
+    pub constraint: Option<String>,
+}
+
+impl ServerError {
+    /// Whether another session's locks were the cause: `lock_timeout`, a deadlock, a serialization failure.
+    pub fn lost_to_other_sessions(&self) -> bool {
+        matches!(self.sqlstate.as_str(), "55P03" | "40P01" | "40001")
+    }
+
+    /// Whether the server lacked memory, disk, locks or connections.
+    pub fn short_of_resources(&self) -> bool {
+        self.sqlstate.starts_with("53") || self.sqlstate == "58030"
+    }
+
+    /// Whether the session ended with it: shutdown, crash, `pg_terminate_backend`.
+    fn ended_the_session(&self) -> bool {
+        let lost = matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
+        lost || (self.sqlstate.starts_with("08") && self.sqlstate != "08P01")
+    }
+}
+
+impl From<&DbError> for ServerError {
+    fn from(error: &DbError) -> Self {
+        let text = |value: Option<&str>| value.map(ToOwned::to_owned);
+        let (position, internal) = match error.position() {
+            Some(ErrorPosition::Original(position)) => (Some(*position), None),
+            Some(ErrorPosition::Internal { position, query }) => (None, Some((*position, query.clone()))),
+            None => (None, None),
+        };
+        Self {
+            severity: error.severity().to_owned(),
+            sqlstate: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            detail: text(error.detail()),
+            hint: text(error.hint()),
+            position,
+            internal,
+            context: text(error.where_()),
+            table: error.table().map(|table| match error.schema() {
+                Some(schema) => format!("{schema}.{table}"),
+                None => table.to_owned(),
+            }),
+            constraint: text(error.constraint()),
+        }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.sqlstate)
+    }
+}
+
+/// How a query ended, where it did not end well.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueryError {
+    /// The server refused it.
+    #[error("{0}")]
+    Server(Box<ServerError>),
+    /// The connection is gone; whether the server ran the query is not known.
+    #[error("connection lost: {reason}")]
+    Lost {
+        /// What the system or the server said last.
+        reason: String,
+    },
+    /// The server sent what the protocol does not allow here.
+    #[error("the server broke the protocol: {reason}")]
+    Protocol {
+        /// What the driver said of it.
+        reason: String,
+    },
+}
+
+impl QueryError {
+    /// The server's own error, where there is one.
+    pub fn server(&self) -> Option<&ServerError> {
+        match self {
+            Self::Server(error) => Some(error),
+            Self::Lost { .. } | Self::Protocol { .. } => None,
+        }
+    }
+
+    /// The SQLSTATE, where the server gave one.
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.server().map(|error| error.sqlstate.as_str())
+    }
+}
+
+impl From<tokio_postgres::Error> for QueryError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if let Some(db) = error.as_db_error() {
+            let server = ServerError::from(db);
+            return if server.ended_the_session() {
+                Self::Lost { reason: server.to_string() }
+            } else {
+                Self::Server(Box::new(server))
+            };
+        }
+        let reason = chain(&error);
+        let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
+        let garbled = io.is_some_and(|io| {
+            matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
+        });
+        if error.is_closed() || (io.is_some() && !garbled) { Self::Lost { reason } } else { Self::Protocol { reason } }
+    }
+}
+
+/// An error and its sources in one line: the driver's own `Display` leaves the cause out.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,199 @@
+//! One live connection. In: an open socket's client and driver. Out: answers to simple-protocol messages, in order.
+//! Never reconnects and never decides what to send.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::task::JoinHandle;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
+
+use super::connect::Canceller;
+use super::server_error::QueryError;
+
+/// The rows of one statement, every value as text.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// What a finished message returned.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The rows of each statement that completed, in order.
+    pub statements: Vec<Rows>,
+    /// How the message failed, if it did.
+    pub error: Option<QueryError>,
+}
+
+impl Answer {
+    /// The statements' rows, or the error.
+    ///
+    /// # Errors
+    /// The error that ended the message.
+    pub fn into_result(self) -> Result<Vec<Rows>, QueryError> {
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(self.statements),
+        }
+    }
+}
+
+/// How the session came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The server itself took our startup `options`.
+    Direct,
+    /// A pooler stands in between and refused or dropped them.
+    Pooled,
+}
+
+/// What the server said of itself during the handshake, and where it is.
+#[derive(Debug, Clone)]
+pub struct ServerFacts {
+    /// Major version, such as 15; zero where it cannot be read.
+    pub major_version: u32,
+    /// The version as the server writes it.
+    pub version: String,
+    /// Whether it is in recovery: a standby.
+    pub in_recovery: bool,
+    /// Whether transactions are read-only by default.
+    pub read_only_by_default: bool,
+    /// Host and port, or the socket, for messages.
+    pub address: String,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+}
+
+/// One live connection.
+#[derive(Debug)]
+pub struct Session {
+    client: tokio_postgres::Client,
+    driver: Driver,
+    canceller: Canceller,
+    /// How it came to be.
+    pub route: Route,
+    /// What the server said of itself.
+    pub server: ServerFacts,
+}
+
+/// The task that moves the bytes, and the last word of the server before it ended.
+#[derive(Debug)]
+pub(super) struct Driver {
+    pub(super) task: JoinHandle<()>,
+    pub(super) last_word: Arc<Mutex<Option<String>>>,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Session {
+    pub(super) fn new(
+        client: tokio_postgres::Client,
+        driver: Driver,
+        canceller: Canceller,
+        route: Route,
+        server: ServerFacts,
+    ) -> Self {
+        Self { client, driver, canceller, route, server }
+    }
+
+    /// Sends one message and returns at once; answers come in the order of the messages.
+    ///
+    /// # Errors
+    /// [`QueryError::Lost`] where the connection is gone already.
+    pub async fn send(&self, sql: &str) -> Result<Reply, QueryError> {
+        let stream = self.client.simple_query_raw(sql).await.map_err(|error| self.explain(error.into()))?;
+        Ok(Reply { stream: Box::pin(stream), last_word: Arc::clone(&self.driver.last_word) })
+    }
+
+    /// Sends one message and awaits all of its answer.
+    ///
+    /// # Errors
+    /// [`QueryError`], whatever ended the message.
+    pub async fn query(&self, sql: &str) -> Result<Vec<Rows>, QueryError> {
+        self.send(sql).await?.collect().await.into_result()
+    }
+
+    /// A handle that asks the server to cancel the running statement.
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    /// Says good-bye, so that the server logs no lost connection; a server that does not answer is left after 2 s.
+    pub async fn close(self) {
+        let Self { client, mut driver, .. } = self;
+        drop(client);
+        // The outcome of a good-bye changes nothing any more.
+        let _ = tokio::time::timeout(Duration::from_secs(2), &mut driver.task).await;
+    }
+
+    fn explain(&self, error: QueryError) -> QueryError {
+        explain(error, &self.driver.last_word)
+    }
+}
+
+/// The answer of one message, as it arrives.
+pub struct Reply {
+    stream: std::pin::Pin<Box<SimpleQueryStream>>,
+    last_word: Arc<Mutex<Option<String>>>,
+}
+
+/// One step of an answer.
+#[derive(Debug)]
+pub enum Step {
+    /// A row of the running statement.
+    Row(SimpleQueryRow),
+    /// A statement completed.
+    Complete,
+    /// The message failed.
+    Failed(QueryError),
+    /// The whole message is answered.
+    End,
+}
+
+impl Reply {
+    /// The next step of the answer. Safe to drop while it waits.
+    pub async fn next(&mut self) -> Step {
+        loop {
+            return match self.stream.next().await {
+                Some(Ok(SimpleQueryMessage::Row(row))) => Step::Row(row),
+                Some(Ok(SimpleQueryMessage::CommandComplete(_))) => Step::Complete,
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => Step::Failed(explain(error.into(), &self.last_word)),
+                None => Step::End,
+            };
+        }
+    }
+
+    /// Awaits the whole answer. After an error nothing more of it is read.
+    pub async fn collect(mut self) -> Answer {
+        let mut answer = Answer::default();
+        let mut rows = Vec::new();
+        loop {
+            match self.next().await {
+                Step::Row(row) => rows.push(texts(&row)),
+                Step::Complete => answer.statements.push(std::mem::take(&mut rows)),
+                Step::Failed(error) => {
+                    answer.error = Some(error);
+                    return answer;
+                }
+                Step::End => return answer,
+            }
+        }
+    }
+}
+
+/// The values of a row, as text.
+pub fn texts(row: &SimpleQueryRow) -> Vec<Option<String>> {
+    (0..row.len()).map(|column| row.get(column).map(ToOwned::to_owned)).collect()
+}
+
+/// A closed connection by itself says nothing; the driver may have heard why.
+fn explain(error: QueryError, last_word: &Mutex<Option<String>>) -> QueryError {
+    let heard = last_word.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match (error, heard) {
+        (QueryError::Lost { .. }, Some(reason)) => QueryError::Lost { reason },
+        (error, _) => error,
+    }
+}

@@ -1,0 +1,412 @@
+//! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
+//! database is in, what to do.
+
+use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
+use crate::error::Error;
+use crate::history::HistoryError;
+use crate::plan::{Divergence, PlanError};
+use crate::postgres::attempt::{AttemptError, ConnectError};
+use crate::postgres::server_error::{QueryError, ServerError};
+use crate::review::ReviewError;
+
+/// A failure in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Failure {
+    /// What failed; one line or, where there are many faults, one line each.
+    pub what: Vec<String>,
+    /// The source with a caret, and the server's own words.
+    pub server: Vec<String>,
+    /// The state the database is in.
+    pub state: String,
+    /// What to do next.
+    pub next: Vec<String>,
+}
+
+impl Failure {
+    /// The words of `error`.
+    pub fn of(error: &Error) -> Self {
+        let (server, state, next) = details(error);
+        Self { what: error_lines(error), server, state, next }
+    }
+
+    /// All of it as lines.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.what.clone();
+        lines.extend(self.server.iter().map(|line| format!("  {line}")));
+        if !self.state.is_empty() {
+            lines.push(format!("state: {}", self.state));
+        }
+        lines.extend(self.next.iter().map(|hint| format!("hint: {hint}")));
+        lines
+    }
+
+    /// The first line, for a summary.
+    pub fn headline(&self) -> String {
+        match self.what.as_slice() {
+            [] => String::new(),
+            [only] => only.clone(),
+            [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+        }
+    }
+}
+
+const UNTOUCHED: &str = "nothing was changed";
+
+type Details = (Vec<String>, String, Vec<String>);
+
+fn untouched(hints: &[&str]) -> Details {
+    (Vec::new(), UNTOUCHED.to_owned(), hints.iter().map(|hint| (*hint).to_owned()).collect())
+}
+
+/// What failed. A list of faults has a line each.
+fn error_lines(error: &Error) -> Vec<String> {
+    match error {
+        Error::Apply(error) => vec![apply_headline(error)],
+        Error::Review(ReviewError::Forbidden(findings)) => {
+            let mut lines = vec![error.to_string()];
+            for finding in findings {
+                lines.push(finding.to_string());
+                lines.extend(excerpt_lines(finding.line, &finding.excerpt, Some(finding.caret)));
+                lines.push(format!("  hint: {}", finding.hint));
+            }
+            lines
+        }
+        other => other.to_string().lines().map(ToOwned::to_owned).collect(),
+    }
+}
+
+fn details(error: &Error) -> Details {
+    match error {
+        Error::Settings(_) => untouched(&["mend the variables named; `schemagate --help` lists all settings"]),
+        Error::NoDatabaseUrl => untouched(&[
+            "set DATABASE_URL (or SCHEMAGATE_DATABASE_URL), like postgres://user:password@host:5432/database",
+        ]),
+        Error::Url { source, .. } => (Vec::new(), UNTOUCHED.to_owned(), source.hint().into_iter().collect()),
+        Error::Intake(error) => {
+            let mut hints: Vec<String> = error.problems.iter().filter_map(|problem| problem.fault.hint()).collect();
+            hints.dedup();
+            hints.extend(error.hint().map(ToOwned::to_owned));
+            (Vec::new(), UNTOUCHED.to_owned(), hints)
+        }
+        Error::Read(error) => untouched(&[error.hint()]),
+        Error::Connect(error) => connect_details(error),
+        Error::OldServer { .. } => untouched(&["supported are PostgreSQL 14 to 18"]),
+        Error::History(error) => history_details(error),
+        Error::Plan(error) => plan_details(error),
+        Error::Review(_) => (Vec::new(), UNTOUCHED.to_owned(), Vec::new()),
+        Error::ReadOnlySession => untouched(&[
+            "default_transaction_read_only is on for this role or database (some hosts set it when the disk is full): \
+             lift it, or add options=-c%20default_transaction_read_only=off to the URL",
+        ]),
+        Error::TransactionPooler { unpooled_url_set } => untouched(&[pooler_hint(*unpooled_url_set)]),
+        Error::TablesExist { .. } => untouched(&[
+            "if another tool applied these migrations, give its history over first: point SCHEMAGATE_HISTORY_TABLE at \
+             a refinery history, or record what is applied (adopt) before deploying",
+            "if the tables are to be left as they are and every file is safe to run on them, set \
+             SCHEMAGATE_WHEN_EXISTING=allow",
+        ]),
+        Error::LockHeld { holder, .. } => {
+            let who = holder.iter().map(|holder| format!("the lock is held by {holder}")).collect();
+            (who, UNTOUCHED.to_owned(), vec![
+                "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, \
+                 end it with SELECT pg_terminate_backend(pid)"
+                    .to_owned(),
+            ])
+        }
+        Error::Apply(error) => apply_details(error),
+        Error::SessionLost { .. } => (
+            Vec::new(),
+            "what the history records is applied, and nothing else; `schemagate status` shows it".to_owned(),
+            vec!["look into the server's log: a statement that crashes its backend looks like this; then deploy again"
+                .to_owned()],
+        ),
+        Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
+        Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
+        Error::NotUpToDate { .. } => {
+            (Vec::new(), String::new(), vec!["`schemagate up` applies what is pending".to_owned()])
+        }
+        Error::NewName(error) => {
+            (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
+        }
+        Error::Write { .. } => (Vec::new(), "no file was written".to_owned(), Vec::new()),
+    }
+}
+
+fn pooler_hint(unpooled_url_set: bool) -> &'static str {
+    if unpooled_url_set {
+        "give a direct URL in SCHEMAGATE_DATABASE_URL; DATABASE_UNPOOLED_URL is set here and may be the one: \
+         SCHEMAGATE_DATABASE_URL=${DATABASE_UNPOOLED_URL}"
+    } else {
+        "give a direct URL in SCHEMAGATE_DATABASE_URL (Neon: the host without `-pooler`; Supabase: port 5432, not \
+         6543; Railway's PgBouncer template: DATABASE_UNPOOLED_URL)"
+    }
+}
+
+fn connect_details(error: &ConnectError) -> Details {
+    let hints: Vec<String> = match error {
+        ConnectError::Unreachable { attempts, .. } => {
+            let standby = attempts.iter().any(|attempt| matches!(attempt.error, AttemptError::InRecovery));
+            let hint = if standby {
+                "migrations are pending and only a primary can take them: wait for the failover, or name the primary"
+            } else {
+                "check that the server runs and the URL's host and port are right; SCHEMAGATE_CONNECT_DEADLINE sets \
+                 how long to wait"
+            };
+            vec![hint.to_owned()]
+        }
+        ConnectError::Refused(attempt) => attempt_hints(&attempt.error),
+        ConnectError::Stopped(_) => vec!["deploy again".to_owned()],
+    };
+    let server = match error {
+        ConnectError::Refused(attempt) => match &attempt.error {
+            AttemptError::Server(error) => server_lines(Some(error)),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    (server, UNTOUCHED.to_owned(), hints)
+}
+
+fn attempt_hints(error: &AttemptError) -> Vec<String> {
+    let hint = match error {
+        AttemptError::Server(error) => match error.sqlstate.as_str() {
+            "28P01" => "check user and password in the URL",
+            "3D000" => "the database does not exist: create it, or mend its name in the URL",
+            "42501" => "grant CONNECT on the database to this role",
+            code if code.starts_with("28") => "check user, password and the server's pg_hba.conf for this client",
+            "08P01" | "42704" | "22023" => "check `options` in the URL: the server does not take one of them",
+            _ => "the server refuses this connection; its words are above",
+        },
+        AttemptError::PasswordMissing => "put the password into the URL, PGPASSWORD or a passfile",
+        AttemptError::TlsNotOffered => "turn TLS on in the server, or use sslmode=disable on a network you trust",
+        AttemptError::Tls { hint, .. } => return hint.iter().cloned().collect(),
+        AttemptError::Authentication { .. } => {
+            "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, cleartext and client certificates"
+        }
+        AttemptError::Socket { .. } => "check the permissions of the socket",
+        AttemptError::Resolve { .. }
+        | AttemptError::NoAddress
+        | AttemptError::TimedOut { .. }
+        | AttemptError::Closed { .. }
+        | AttemptError::InRecovery
+        | AttemptError::SessionAttributes { .. } => return Vec::new(),
+    };
+    vec![hint.to_owned()]
+}
+
+fn history_details(error: &HistoryError) -> Details {
+    match error {
+        HistoryError::Query { source, .. } => {
+            (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source))
+        }
+        HistoryError::Shape { .. } => untouched(&[
+            "SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table \
+             that does not exist yet",
+        ]),
+        HistoryError::Row { .. } | HistoryError::Twice { .. } => {
+            untouched(&["mend or remove the row by hand; `schemagate status` must be able to read every row"])
+        }
+        HistoryError::NoSchema { .. } => {
+            untouched(&["name a schema in SCHEMAGATE_HISTORY_TABLE, or create one of the search_path"])
+        }
+        HistoryError::Elsewhere { .. } => {
+            untouched(&["set SCHEMAGATE_HISTORY_TABLE=refinery_schema_history to go on with that history"])
+        }
+        HistoryError::Incomplete { .. } => untouched(&["this is a defect of schemagate: please report it"]),
+    }
+}
+
+fn plan_details(error: &PlanError) -> Details {
+    let PlanError::Divergent(divergences) = error else {
+        return untouched(&["`schemagate status` lists every version"]);
+    };
+    let has = |wanted: fn(&Divergence) -> bool| divergences.iter().any(wanted);
+    let mut hints = Vec::new();
+    if has(|it| matches!(it, Divergence::Edited { .. })) {
+        hints.push("restore the file as it was applied, and put the change into a new migration");
+    }
+    if has(|it| matches!(it, Divergence::Missing { .. })) {
+        hints.push("bring the missing file back into the release: it was applied to this database");
+    }
+    if has(|it| matches!(it, Divergence::OutOfOrder { .. })) {
+        hints.push("give the file a new number above the newest, or set SCHEMAGATE_OUT_OF_ORDER=allow");
+    }
+    if has(|it| matches!(it, Divergence::Ahead { .. })) {
+        hints.push("deploy a release that has these migrations, or set SCHEMAGATE_WHEN_AHEAD=allow");
+    }
+    if has(|it| matches!(it, Divergence::TooWide { .. })) {
+        hints.push("widen the column first: ALTER TABLE … ALTER COLUMN version TYPE bigint");
+    }
+    untouched(&hints)
+}
+
+fn apply_headline(error: &ApplyError) -> String {
+    match error {
+        ApplyError::Migration(failure) => migration_headline(failure),
+        ApplyError::TableLocks(failure) => {
+            let attempts = if failure.attempts == 1 { "1 attempt" } else { &format!("{} attempts", failure.attempts) };
+            format!("{} after {attempts}", migration_headline(failure))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn migration_headline(failure: &MigrationFailure) -> String {
+    let place = match &failure.statement {
+        Some(Statement { line, column: Some(column), .. }) => format!("{}:{line}:{column}", failure.file),
+        Some(Statement { line, column: None, number, .. }) => {
+            format!("{}:{line}: statement {number}", failure.file)
+        }
+        None => failure.file.clone(),
+    };
+    let when = match failure.phase {
+        Phase::Statement => "",
+        Phase::DeferredConstraints => "deferred constraints: ",
+        Phase::Commit => "at COMMIT: ",
+    };
+    format!("{place}: {when}{}", failure.error)
+}
+
+fn apply_details(error: &ApplyError) -> Details {
+    match error {
+        ApplyError::Migration(failure) => {
+            (failure_lines(failure), state_text(&failure.state), vec![migration_hint(&failure.error)])
+        }
+        ApplyError::TableLocks(failure) => (failure_lines(failure), state_text(&failure.state), vec![
+            "deploy again when the sessions in the way have ended; SCHEMAGATE_LOCK_TIMEOUT and \
+             SCHEMAGATE_LOCK_ATTEMPTS set how long is tried"
+                .to_owned(),
+        ]),
+        ApplyError::Unrecordable { cause, state, .. } => {
+            (Vec::new(), state_text(state), vec![cause_hint(*cause).to_owned()])
+        }
+        ApplyError::Changed { source, state } => (Vec::new(), state_text(state), vec![source.hint().to_owned()]),
+        ApplyError::Own { source, .. } => (
+            server_lines(source.server()),
+            "the transaction is rolled back; what the history records is applied".to_owned(),
+            own_hints(source),
+        ),
+        ApplyError::LockLost { state } => (Vec::new(), state_text(state), vec![
+            "either a pooler swapped the session (give a direct URL in SCHEMAGATE_DATABASE_URL), or a migration freed \
+             the lock (pg_advisory_unlock_all, DISCARD ALL)"
+                .to_owned(),
+        ]),
+        ApplyError::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
+    }
+}
+
+fn cause_hint(cause: Cause) -> &'static str {
+    match cause {
+        Cause::EndedItsTransaction => {
+            "take COMMIT, ROLLBACK and the like out of the file; compare the database with the file by hand first"
+        }
+        Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
+        Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
+        Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
+    }
+}
+
+fn migration_hint(error: &ServerError) -> String {
+    let hint = match error.sqlstate.as_str() {
+        "55P04" => {
+            "a new enum value cannot be used in the transaction that adds it: set SCHEMAGATE_ATOMICITY=migration and \
+             use it in a later file, or put it into a release of its own"
+        }
+        "53200" => {
+            "the transaction needs more locks than the server has room for: set SCHEMAGATE_ATOMICITY=migration, or \
+             raise max_locks_per_transaction"
+        }
+        "57014" => "the statement was cancelled: by statement_timeout (SCHEMAGATE_STATEMENT_TIMEOUT) or by a person",
+        "42501" => "grant the privilege to this role, or run the migration as another one; then deploy again",
+        "25006" => "the server took no writes: check that it is a primary, then deploy again",
+        code if code.starts_with("53") || code == "58030" => "the server is short of resources: mend that, then deploy again",
+        _ => "fix the file and deploy again",
+    };
+    hint.to_owned()
+}
+
+fn own_hints(error: &QueryError) -> Vec<String> {
+    let hint = match error.sqlstate() {
+        Some("42501") => {
+            "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that \
+             schema is missing), and SELECT and INSERT on the table"
+        }
+        Some("25006") => "the session is read-only: lift default_transaction_read_only",
+        Some("57014") => "the statement was cancelled: by statement_timeout or by a person; deploy again",
+        Some(code) if code.starts_with("53") => "the server is short of resources: mend that, then deploy again",
+        Some(_) => "this may be a defect of schemagate: please report it with the lines above",
+        None => "deploy again",
+    };
+    vec![hint.to_owned()]
+}
+
+/// The state in words.
+pub fn state_text(state: &DatabaseState) -> String {
+    let kept = |migrations: usize| match migrations {
+        0 => "nothing else of this release was kept".to_owned(),
+        1 => "1 migration of this release is kept".to_owned(),
+        many => format!("{many} migrations of this release are kept"),
+    };
+    match state {
+        DatabaseState::Unchanged => "nothing of this release was kept".to_owned(),
+        DatabaseState::EarlierKept { migrations, last } => {
+            format!("{}, up to {last}; what failed was rolled back", kept(*migrations))
+        }
+        DatabaseState::PartlyKept { file } => {
+            format!("what {file} did before it ended its transaction is kept and not recorded")
+        }
+        DatabaseState::NotUndone { file, invalid_index: Some(index), migrations } => format!(
+            "{file} left the invalid index {index}, which slows writes and serves no query; the next run drops and \
+             builds it anew; {}",
+            kept(*migrations)
+        ),
+        DatabaseState::NotUndone { file, invalid_index: None, migrations } => {
+            format!("what {file} did outside a transaction is not undone, and not recorded; {}", kept(*migrations))
+        }
+        DatabaseState::RollingBack { migrations } => {
+            format!("the server rolls back the open transaction by itself; {}", kept(*migrations))
+        }
+        DatabaseState::Unknown => "what the history records counts; `schemagate status` shows it".to_owned(),
+    }
+}
+
+fn failure_lines(failure: &MigrationFailure) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(statement) = &failure.statement {
+        lines.extend(excerpt_lines(statement.line, &statement.excerpt, statement.caret));
+    }
+    lines.extend(server_lines(Some(&failure.error)));
+    if let Some(blocked) = &failure.blocked {
+        lines.push(blocked.describe());
+    }
+    lines
+}
+
+fn excerpt_lines(line: usize, excerpt: &str, caret: Option<usize>) -> Vec<String> {
+    let mut lines = vec![format!("{line:>4} | {excerpt}")];
+    if let Some(caret) = caret {
+        lines.push(format!("     | {}^", " ".repeat(caret)));
+    }
+    lines
+}
+
+fn server_lines(error: Option<&ServerError>) -> Vec<String> {
+    let Some(error) = error else { return Vec::new() };
+    let internal = error.internal.as_ref().map(|(_, query)| query.clone());
+    let named = [
+        ("detail", &error.detail),
+        ("server hint", &error.hint),
+        ("table", &error.table),
+        ("constraint", &error.constraint),
+        ("in query", &internal),
+        ("context", &error.context),
+    ];
+    let mut lines = Vec::new();
+    for (name, text) in named {
+        for (number, line) in text.iter().flat_map(|text| text.lines()).enumerate() {
+            let lead = if number == 0 { format!("{name}: ") } else { "  ".to_owned() };
+            lines.push(format!("{lead}{line}"));
+        }
+    }
+    lines
+}

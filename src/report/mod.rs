@@ -1,0 +1,8 @@
+//! Results and failures as people and machines read them. In: data. Out: text or JSON. Never asks the database.
+
+pub mod failure;
+pub mod plan;
+pub mod status;
+pub mod summary;
+pub mod table;
+pub mod termination;

@@ -1,0 +1,87 @@
+//! What `up` would do. In: batches. Out: lines, or a JSON document.
+
+use serde_json::{Value, json};
+
+use super::status::Place;
+use super::table::align;
+use crate::plan::{Batch, Plan};
+
+/// The plan as lines.
+pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<String> {
+    let exists = if place.table.exists { "" } else { " (will be created)" };
+    let mut lines = vec![
+        format!("database  {} (PostgreSQL {})", place.target, place.server_version),
+        format!("history   {}{exists}", place.table.name),
+        format!("migrations  {} applied, {} pending", plan.applied, plan.pending.len() + plan.held_back),
+    ];
+    for (number, batch) in batches.iter().enumerate() {
+        lines.push(String::new());
+        lines.push(format!("batch {}: {}", number + 1, promise(batch)));
+        let rows: Vec<Vec<String>> = batch
+            .migrations
+            .iter()
+            .map(|reviewed| {
+                vec![
+                    format!("  {}", reviewed.migration.file()),
+                    reviewed.statements.to_string(),
+                    reviewed.migration.size_bytes().to_string(),
+                ]
+            })
+            .collect();
+        lines.extend(align(&["  MIGRATION", "STATEMENTS", "BYTES"], &rows));
+    }
+    lines.push(String::new());
+    lines.push(match plan.pending.len() {
+        0 => "up to date: nothing to do".to_owned(),
+        count => format!("`schemagate up` would apply {count} in {} batches", batches.len()),
+    });
+    if plan.held_back > 0 {
+        lines.push(format!("{} held back by --target", plan.held_back));
+    }
+    if !plan.ahead.is_empty() {
+        lines.push(format!("the database is ahead of this release by {}", plan.ahead.len()));
+    }
+    lines
+}
+
+fn promise(batch: &Batch<'_>) -> &'static str {
+    if batch.transactional {
+        "one transaction, all or nothing"
+    } else {
+        "outside a transaction: not undone when it fails, repeated by the next run"
+    }
+}
+
+/// The plan as a document.
+pub fn json(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Value {
+    let batches: Vec<Value> = batches
+        .iter()
+        .map(|batch| {
+            let migrations: Vec<Value> = batch
+                .migrations
+                .iter()
+                .map(|reviewed| {
+                    json!({
+                        "version": reviewed.migration.version().get(),
+                        "file": reviewed.migration.file(),
+                        "statements": reviewed.statements,
+                        "size_bytes": reviewed.migration.size_bytes(),
+                    })
+                })
+                .collect();
+            json!({ "transactional": batch.transactional, "migrations": migrations })
+        })
+        .collect();
+    json!({
+        "database": place.target,
+        "server_version": place.server_version,
+        "history_table": place.table.name.to_string(),
+        "history_exists": place.table.exists,
+        "up_to_date": plan.pending.is_empty() && plan.held_back == 0,
+        "applied": plan.applied,
+        "pending": plan.pending.len(),
+        "held_back": plan.held_back,
+        "ahead": plan.ahead.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "batches": batches,
+    })
+}

@@ -1,0 +1,112 @@
+//! Reads what pending files contain, before anything is written. In: pending migrations. Out: each with its judgement,
+//! or everything that is forbidden in any of them, at once. One file is in memory at a time.
+
+use std::fmt;
+
+use crate::migrations::script::{self, Judgement};
+use crate::migrations::{Migration, ReadError};
+use crate::settings::TableName;
+
+/// A pending migration and what its text was found to hold.
+#[derive(Debug, Clone)]
+pub struct Reviewed<'a> {
+    /// The migration.
+    pub migration: &'a Migration,
+    /// What its text holds.
+    pub judgement: Judgement,
+    /// How many statements it has.
+    pub statements: usize,
+}
+
+impl Reviewed<'_> {
+    /// Whether it runs outside a transaction.
+    pub fn no_transaction(&self) -> bool {
+        self.judgement.no_transaction
+    }
+}
+
+/// One thing that a pending file must not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What it is.
+    pub message: String,
+    /// The way out.
+    pub hint: String,
+    /// The source line.
+    pub excerpt: String,
+    /// Where the caret goes under it, from 0.
+    pub caret: usize,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+    }
+}
+
+/// Why the pending files cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// A file is not the one that was taken in.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Files hold what must not be in them.
+    #[error("{} pending files hold what cannot be run", .0.len())]
+    Forbidden(Vec<Finding>),
+}
+
+/// Reads every pending file.
+///
+/// # Errors
+/// [`ReviewError`] with everything forbidden in any of them.
+pub fn review<'a>(pending: &[&'a Migration]) -> Result<Vec<Reviewed<'a>>, ReviewError> {
+    let mut reviewed = Vec::with_capacity(pending.len());
+    let mut findings = Vec::new();
+    for migration in pending {
+        let text = migration.read()?;
+        let sql = Migration::statements_text(&text);
+        let judgement = script::judge(sql);
+        findings.extend(judgement.refusals.iter().map(|refusal| finding(migration, sql, refusal)));
+        if let Some(line) = judgement.sets_lock_timeout {
+            tracing::warn!(
+                migration = migration.file(),
+                "{}:{line}: sets lock_timeout itself, so SCHEMAGATE_LOCK_TIMEOUT does not hold from there on",
+                migration.file()
+            );
+        }
+        let statements = script::Statements::new(sql).count();
+        reviewed.push(Reviewed { migration, judgement, statements });
+    }
+    if findings.is_empty() { Ok(reviewed) } else { Err(ReviewError::Forbidden(findings)) }
+}
+
+fn finding(migration: &Migration, sql: &str, refusal: &script::Refusal) -> Finding {
+    let place = script::Place { line: refusal.line, column: refusal.column, offset: refusal.range.start };
+    let excerpt = script::excerpt(sql, place);
+    Finding {
+        file: migration.file().to_owned(),
+        line: refusal.line,
+        column: refusal.column,
+        message: refusal.rule.message(),
+        hint: refusal.rule.hint(),
+        excerpt: excerpt.text,
+        caret: excerpt.caret,
+    }
+}
+
+/// The tables that the pending files create, each once.
+pub fn created_tables(reviewed: &[Reviewed<'_>]) -> Vec<TableName> {
+    let mut seen = std::collections::HashSet::new();
+    reviewed
+        .iter()
+        .flat_map(|reviewed| &reviewed.judgement.creates)
+        .filter(|table| seen.insert((*table).clone()))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,414 @@
+//! The run, as the data flows: connect, history, plan, lock, apply. In: settings, a set, a word to stop. Out: what was
+//! done. Owns the decision to connect again; never prints.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use tokio::time::Instant;
+
+use crate::apply::{self, Applied, ApplyError, DatabaseState, Progress};
+use crate::error::Error;
+use crate::history::{self, HistoryError, Reading};
+use crate::migrations::{Migration, MigrationSet, Version, VersionWidth};
+use crate::plan::{self, Plan, Rules};
+use crate::postgres::connect::{Dialer, Need};
+use crate::postgres::lock::{Holder, LockKey, TRY_STATEMENTS};
+use crate::postgres::pooler::{Pooling, probe};
+use crate::postgres::server_error::QueryError;
+use crate::postgres::session::{Route, Rows, Session};
+use crate::postgres::watch::{Watcher, patience};
+use crate::postgres::{literal, milliseconds};
+use crate::review::{self, Reviewed};
+use crate::settings::{Policy, Settings, TableName};
+use crate::stop::Stop;
+
+/// A session lost so often without a newly recorded migration is lost for good: a migration that crashes its server
+/// must not crash it in a loop.
+const RESUMPTIONS: u32 = 3;
+const FIRST_POLL: Duration = Duration::from_millis(100);
+const LONGEST_POLL: Duration = Duration::from_millis(500);
+const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// The oldest server that has what the fence asks for.
+const OLDEST_MAJOR: u32 = 13;
+
+/// One run against one database.
+#[derive(Debug)]
+pub struct Run<'a> {
+    /// What the run was told.
+    pub settings: &'a Settings,
+    /// The release's migrations.
+    pub set: &'a MigrationSet,
+    /// Opens sessions.
+    pub dialer: Arc<Dialer>,
+    /// The word that ends it early.
+    pub stop: Stop,
+}
+
+/// A session and what it read.
+#[derive(Debug)]
+pub struct Looked {
+    /// The session.
+    pub session: Session,
+    /// What it read of the history.
+    pub reading: Reading,
+}
+
+/// How `up` ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpToDate {
+    /// Migrations in the history that this release has.
+    pub total: usize,
+    /// The newest version in the history.
+    pub newest: Option<Version>,
+    /// Pending migrations beyond the target.
+    pub held_back: usize,
+    /// Rows newer than every file.
+    pub ahead: usize,
+}
+
+/// How one pass ended.
+enum Pass {
+    Done(UpToDate),
+    /// Something is pending and the server is a standby.
+    Standby,
+}
+
+impl Run<'_> {
+    /// Opens a session and reads the history: one round trip after the handshake.
+    ///
+    /// # Errors
+    /// [`Error`] of the connection or the history.
+    pub async fn look(&mut self, need: Need) -> Result<Looked, Error> {
+        let mut session = self.dialer.connect(need, self.settings.connect_deadline, &mut self.stop).await?;
+        if (1..OLDEST_MAJOR).contains(&session.server.major_version) {
+            return Err(Error::OldServer { version: session.server.version.clone() });
+        }
+        let answer = session.query(&history::read_sql(&self.settings.history_table)).await;
+        let reading = self.reading(answer)?;
+        if reading.nonce.as_deref() != Some(self.dialer.parameters().nonce()) {
+            session.route = Route::Pooled;
+        }
+        tracing::debug!(server = session.server.address, version = session.server.version, "connected");
+        Ok(Looked { session, reading })
+    }
+
+    fn reading(&self, answer: Result<Vec<Rows>, QueryError>) -> Result<Reading, Error> {
+        let table = &self.settings.history_table;
+        let answer = answer.map_err(|source| HistoryError::Query { table: table.clone(), source })?;
+        let mut reading = history::read(table, &answer)?;
+        if !reading.table.exists && self.set.iter().any(|migration| !migration.version().fits_int4()) {
+            reading.table.width = VersionWidth::Int8;
+        }
+        Ok(reading)
+    }
+
+    /// Applies what is pending.
+    ///
+    /// # Errors
+    /// [`Error`], whatever kept the release out; `progress` holds what was committed.
+    pub async fn up(&mut self, target: Option<Version>, progress: &mut Progress) -> Result<UpToDate, Error> {
+        let mut need = Need::Read;
+        let mut resumptions = 0;
+        let mut planned: Vec<Applied> = Vec::new();
+        loop {
+            let before = progress.applied.len();
+            match self.pass(target, need, progress, &mut planned).await {
+                Ok(Pass::Done(up_to_date)) => return Ok(up_to_date),
+                Ok(Pass::Standby) => {
+                    tracing::warn!("migrations are pending and the server is in recovery: waiting for a primary");
+                }
+                Err(error) => {
+                    let Some(reason) = error.lost() else { return Err(error) };
+                    resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
+                    if resumptions > RESUMPTIONS {
+                        return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
+                    }
+                    tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
+                }
+            }
+            need = Need::Write;
+        }
+    }
+
+    async fn pass(
+        &mut self,
+        target: Option<Version>,
+        need: Need,
+        progress: &mut Progress,
+        planned: &mut Vec<Applied>,
+    ) -> Result<Pass, Error> {
+        let Looked { session, reading } = self.look(need).await?;
+        let (set, settings) = (self.set, self.settings);
+        credit(&reading, planned, progress);
+        let plan = plan_for(settings, set, &reading, target)?;
+        warn_of(&plan);
+        if plan.pending.is_empty() {
+            let done = up_to_date(&plan);
+            session.close().await;
+            return Ok(Pass::Done(done));
+        }
+        let reviewed = review::review(&plan.pending)?;
+        if reading.in_recovery {
+            session.close().await;
+            return Ok(Pass::Standby);
+        }
+        if reading.read_only {
+            return Err(Error::ReadOnlySession);
+        }
+        self.refuse_transaction_pooler(&session).await?;
+        let key = LockKey::for_table(&reading.table.name);
+        let existing = if reading.applied.is_empty() && settings.when_existing == Policy::Refuse {
+            review::created_tables(&reviewed)
+        } else {
+            Vec::new()
+        };
+        let locked = self.lock(&session, key, &existing, target).await?;
+        let plan = plan_for(settings, set, &locked.reading, target)?;
+        if plan.pending.is_empty() {
+            tracing::info!("another run applied what was pending");
+            let done = up_to_date(&plan);
+            session.close().await;
+            return Ok(Pass::Done(done));
+        }
+        if !locked.existing.is_empty() {
+            return Err(Error::TablesExist { tables: locked.existing });
+        }
+        let reviewed = still_pending(&plan, reviewed)?;
+        *planned = plan.pending.iter().map(|migration| applied_of(migration)).collect();
+        let done = after(&plan);
+        self.apply(&session, &locked, key, reviewed, progress).await?;
+        planned.clear();
+        session.close().await;
+        Ok(Pass::Done(done))
+    }
+
+    async fn refuse_transaction_pooler(&mut self, session: &Session) -> Result<(), Error> {
+        if session.route == Route::Direct {
+            return Ok(());
+        }
+        let seen = probe(&self.dialer, session, &mut self.stop).await;
+        match seen.map_err(|source| Error::Query { doing: "telling what kind of pooler is in the way", source })? {
+            Pooling::Transaction => Err(Error::TransactionPooler { unpooled_url_set: self.settings.has_unpooled_url }),
+            Pooling::Session => {
+                tracing::info!("a session pooler stands in between; settings travel by statement");
+                Ok(())
+            }
+        }
+    }
+
+    /// Polls the lock, and with it the history: a waiter whose work another run has done leaves without it.
+    async fn lock(
+        &mut self,
+        session: &Session,
+        key: LockKey,
+        existing: &[TableName],
+        target: Option<Version>,
+    ) -> Result<Locked, Error> {
+        let sql = format!(
+            "{}{}; {}; {}",
+            self.settings_sql(session),
+            key.try_sql(),
+            existing_sql(existing),
+            history::read_sql(&self.settings.history_table)
+        );
+        let started = Instant::now();
+        let mut poll = FIRST_POLL;
+        let mut told: Option<(Instant, Option<Holder>)> = None;
+        loop {
+            let answer = session.query(&sql).await;
+            let answer = answer.map_err(|source| Error::Query { doing: "taking the advisory lock", source })?;
+            let tail = answer.len().saturating_sub(history::READ_STATEMENTS + 1 + TRY_STATEMENTS);
+            let [tried, holders, found, ..] = &answer[tail..] else {
+                let source = QueryError::Protocol { reason: "an incomplete answer".to_owned() };
+                return Err(Error::Query { doing: "taking the advisory lock", source });
+            };
+            let (ours, holder) = LockKey::read_try(tried, holders);
+            let locked = Locked {
+                reading: self.reading(Ok(answer.clone()))?,
+                existing: found.iter().filter_map(|row| row.first().cloned().flatten()).collect(),
+                lock_timeout: lock_timeout(tried),
+            };
+            if ours {
+                let waited = started.elapsed();
+                tracing::info!(waited_ms = milliseconds(waited), "lock taken after {}", duration_text(waited));
+                return Ok(locked);
+            }
+            if plan_for(self.settings, self.set, &locked.reading, target)?.pending.is_empty() {
+                return Ok(locked);
+            }
+            let left = self.settings.lock_wait.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err(Error::LockHeld { holder, waited: started.elapsed() });
+            }
+            tell_holder(&mut told, holder, left);
+            let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)).min(left);
+            self.stop
+                .pause(pause)
+                .await
+                .map_err(|reason| Error::Stopped { reason, state: DatabaseState::Unchanged })?;
+            poll = (poll * 2).min(LONGEST_POLL);
+        }
+    }
+
+    fn settings_sql(&self, session: &Session) -> String {
+        self.dialer.parameters().statements(session.route, session.server.major_version)
+    }
+
+    async fn apply(
+        &mut self,
+        session: &Session,
+        locked: &Locked,
+        key: LockKey,
+        reviewed: Vec<Reviewed<'_>>,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        let watcher = Watcher::start(Arc::clone(&self.dialer), locked.reading.backend_pid, self.stop.clone());
+        let mut context = apply::Context {
+            session,
+            table: locked.reading.table.clone(),
+            key,
+            settings_sql: self.settings_sql(session),
+            watcher: &watcher,
+            patience: patience(locked.lock_timeout),
+            attempts: self.settings.lock_attempts,
+            stop: self.stop.clone(),
+        };
+        let batches = plan::batches(reviewed, self.settings.atomicity);
+        let applied = apply::apply(&mut context, &batches, progress).await;
+        watcher.close().await;
+        applied.map_err(Error::from)
+    }
+}
+
+/// The plan for what was read.
+///
+/// # Errors
+/// [`Error`] where files and history do not fit together, or the history is under another name.
+pub fn plan_for<'b>(
+    settings: &Settings,
+    set: &'b MigrationSet,
+    reading: &'b Reading,
+    target: Option<Version>,
+) -> Result<Plan<'b>, Error> {
+    if reading.refinery_has_rows {
+        return Err(HistoryError::Elsewhere { table: settings.history_table.clone() }.into());
+    }
+    let rules = Rules { target, out_of_order: settings.out_of_order, when_ahead: settings.when_ahead };
+    let entries = plan::compare(set, &reading.applied)?;
+    Ok(Plan::compute(&entries, &reading.table, rules)?)
+}
+
+/// What is known once the lock is ours, or not needed any more.
+struct Locked {
+    reading: Reading,
+    existing: Vec<String>,
+    lock_timeout: Duration,
+}
+
+/// After a lost connection: what was planned and is in the history now was committed, though its answer was lost.
+fn credit(reading: &Reading, planned: &mut Vec<Applied>, progress: &mut Progress) {
+    for migration in planned.drain(..) {
+        let held = reading.applied.binary_search_by_key(&migration.version, |row| row.version).is_ok();
+        let known = progress.applied.iter().any(|applied| applied.version == migration.version);
+        if held && !known {
+            tracing::info!(migration = migration.file, "{} is in the history: it was committed", migration.file);
+            progress.applied.push(migration);
+        }
+    }
+}
+
+fn applied_of(migration: &Migration) -> Applied {
+    Applied { version: migration.version(), file: migration.file().to_owned(), elapsed: Duration::ZERO }
+}
+
+fn warn_of(plan: &Plan<'_>) {
+    for file in &plan.other_line_ends {
+        tracing::warn!("{file}: differs from what was applied by line ends or a byte-order mark only");
+    }
+    if let (Some(first), Some(last)) = (plan.ahead.first(), plan.ahead.last()) {
+        tracing::warn!(
+            ahead = plan.ahead.len(),
+            "the database is ahead of this release by {} migrations ({first} to {last}): \
+             let through as SCHEMAGATE_WHEN_AHEAD=allow says",
+            plan.ahead.len()
+        );
+    }
+}
+
+fn up_to_date(plan: &Plan<'_>) -> UpToDate {
+    UpToDate {
+        total: plan.applied,
+        newest: plan.newest_applied,
+        held_back: plan.held_back,
+        ahead: plan.ahead.len(),
+    }
+}
+
+/// How the database stands once the plan is carried out.
+fn after(plan: &Plan<'_>) -> UpToDate {
+    let newest = plan.pending.last().map(|migration| migration.version()).max(plan.newest_applied);
+    UpToDate { total: plan.applied + plan.pending.len(), newest, ..up_to_date(plan) }
+}
+
+/// The plan under the lock is the one that counts; what was reviewed for the first one is not read again.
+fn still_pending<'a>(plan: &Plan<'a>, reviewed: Vec<Reviewed<'a>>) -> Result<Vec<Reviewed<'a>>, Error> {
+    let wanted: Vec<Version> = plan.pending.iter().map(|migration| migration.version()).collect();
+    let kept: Vec<Reviewed<'a>> = reviewed
+        .into_iter()
+        .filter(|reviewed| wanted.binary_search(&reviewed.migration.version()).is_ok())
+        .collect();
+    if kept.len() == wanted.len() { Ok(kept) } else { Ok(review::review(&plan.pending)?) }
+}
+
+/// Lists those of `tables` that exist; a name without a schema is looked for where it would be created.
+fn existing_sql(tables: &[TableName]) -> String {
+    if tables.is_empty() {
+        return "SELECT NULL WHERE false".to_owned();
+    }
+    let rows: Vec<String> = tables
+        .iter()
+        .map(|table| {
+            let schema = match table.schema() {
+                Some(schema) => literal(&crate::settings::quote_identifier(schema)),
+                None => "pg_catalog.quote_ident(pg_catalog.current_schema())".to_owned(),
+            };
+            let name = literal(&crate::settings::quote_identifier(table.table()));
+            format!("({}, {schema} || '.' || {name})", literal(&table.to_string()))
+        })
+        .collect();
+    format!(
+        "SELECT t.name FROM (VALUES {}) AS t (name, full_name) WHERE pg_catalog.to_regclass(t.full_name) IS NOT NULL",
+        rows.join(", ")
+    )
+}
+
+/// `lock_timeout` as the server shows it: `5s`, `1min`, `500ms`, `0`.
+fn lock_timeout(tried: &Rows) -> Duration {
+    let shown = tried.first().and_then(|row| row.get(1)).cloned().flatten().unwrap_or_default();
+    crate::settings::parse_duration(&shown.replace("min", "m")).unwrap_or_default()
+}
+
+fn tell_holder(told: &mut Option<(Instant, Option<Holder>)>, holder: Option<Holder>, left: Duration) {
+    let due = told.as_ref().is_none_or(|(at, last)| *last != holder || at.elapsed() >= TELL_AGAIN);
+    if due {
+        let who = holder.as_ref().map_or_else(|| "a session that is gone by now".to_owned(), Holder::to_string);
+        tracing::info!(left_ms = milliseconds(left), "waiting for the lock, held by {who}");
+        *told = Some((Instant::now(), holder));
+    }
+}
+
+/// A duration as people read it.
+pub fn duration_text(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        1000..60_000 => format!("{:.1} s", duration.as_secs_f64()),
+        _ => humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string(),
+    }
+}
+
+impl From<ApplyError> for Error {
+    fn from(error: ApplyError) -> Self {
+        Self::Apply(Box::new(error))
+    }
+}

@@ -1,0 +1,154 @@
+//! The log: one event a line, for people or for machines. In: tracing events. Out: stdout for `up`, stderr for the
+//! others. Never holds SQL below `debug`, and never a secret.
+
+use std::fmt::{self, Write as _};
+use std::io::IsTerminal as _;
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use schemagate::settings::LogFormat;
+
+/// Where the log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// For `up`: Railway shows stderr as errors.
+    Stdout,
+    /// For commands whose result is on stdout.
+    Stderr,
+}
+
+impl Stream {
+    fn is_terminal(self) -> bool {
+        match self {
+            Self::Stdout => std::io::stdout().is_terminal(),
+            Self::Stderr => std::io::stderr().is_terminal(),
+        }
+    }
+}
+
+/// Sets the log up for the rest of the process.
+pub(crate) fn start(stream: Stream, format: LogFormat, filter: &str) {
+    let json = match format {
+        LogFormat::Auto => !stream.is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let color = !json && stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = Lines { json, color };
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).event_format(lines);
+    // A second start, in a process that has a log already, changes nothing.
+    let _ = match stream {
+        Stream::Stdout => builder.with_writer(std::io::stdout).try_init(),
+        Stream::Stderr => builder.with_writer(std::io::stderr).try_init(),
+    };
+}
+
+/// The shape of a line.
+#[derive(Debug, Clone, Copy)]
+struct Lines {
+    json: bool,
+    color: bool,
+}
+
+/// An event's message and fields.
+#[derive(Debug, Default)]
+struct Collected {
+    message: String,
+    fields: Map<String, Value>,
+}
+
+impl Collected {
+    fn put(&mut self, field: &Field, value: Value) {
+        self.fields.insert(field.name().to_owned(), value);
+    }
+}
+
+impl Visit for Collected {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => value.clone_into(&mut self.message),
+            _ => self.put(field, Value::from(value)),
+        }
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, Value::from(value));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let text = format!("{value:?}");
+        self.record_str(field, &text);
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'lookup> LookupSpan<'lookup>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut collected = Collected::default();
+        event.record(&mut collected);
+        let level = *event.metadata().level();
+        let time = humantime::format_rfc3339_millis(SystemTime::now());
+        if self.json {
+            return writeln!(writer, "{}", json_line(level, &time.to_string(), collected));
+        }
+        let name = level_name(level);
+        let mut text = String::new();
+        match self.color {
+            true => write!(text, "\x1b[2m{time}\x1b[0m \x1b[{}m{name:>5}\x1b[0m {}", color(level), collected.message)?,
+            false => write!(text, "{time} {name:>5} {}", collected.message)?,
+        }
+        if level > Level::INFO {
+            for (name, value) in &collected.fields {
+                write!(text, " {name}={value}")?;
+            }
+        }
+        writeln!(writer, "{text}")
+    }
+}
+
+fn json_line(level: Level, time: &str, collected: Collected) -> Value {
+    let mut line = Map::new();
+    line.insert("timestamp".to_owned(), Value::from(time));
+    line.insert("level".to_owned(), Value::from(level_name(level)));
+    line.insert("message".to_owned(), Value::from(collected.message));
+    line.extend(collected.fields);
+    Value::Object(line)
+}
+
+/// The words that Railway knows.
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        _ => "debug",
+    }
+}
+
+fn color(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "31",
+        Level::WARN => "33",
+        Level::INFO => "32",
+        _ => "2",
+    }
+}
