@@ -1,4 +1,4 @@
-// Two ways to run schemagate on Railway. Keep the one you need.
+// Two ways to run schemagate on Railway. Keep the one you need: both together would share one history table.
 //
 //   npm install --save-dev railway
 //   railway config plan     shows what would change
@@ -38,7 +38,6 @@ export default defineRailway(() => {
     healthcheck: "/health",
     env: {
       DATABASE_URL: db.env.DATABASE_URL,
-      SCHEMAGATE_MIGRATIONS: "/app/migrations",
       // Where PgBouncer has taken over DATABASE_URL, name the direct URL: a transaction pooler carries no lock.
       // SCHEMAGATE_DATABASE_URL: pgbouncer.env.DATABASE_UNPOOLED_URL,
       //
