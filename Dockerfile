@@ -18,7 +18,8 @@ WORKDIR /src
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 
 # The dependencies first, against placeholders: the layer changes with Cargo.toml and Cargo.lock only.
-# OpenSSL writes its build date into the library; a fixed one keeps two builds of this layer the same.
+# OpenSSL writes its build date into the library; a fixed one keeps two builds of this layer the same. It has
+# to be the same in both builds: the C libraries are built anew when it changes.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src \
     && for file in build.rs src/main.rs; do printf '//! Placeholder.\nfn main() {}\n' > "$file"; done \
@@ -33,7 +34,7 @@ COPY . .
 ARG SOURCE_DATE_EPOCH=0
 RUN target="$(rustc --print host-tuple)" \
     && find . -path ./target -prune -o -type f -exec touch {} + \
-    && cargo build --release --locked --target "$target" --bin schemagate \
+    && SOURCE_DATE_EPOCH=0 cargo build --release --locked --target "$target" --bin schemagate \
     && install -D -m 0755 "target/$target/release/schemagate" /out/schemagate \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
     && find /out -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
