@@ -12,9 +12,9 @@
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /src
 
-# A static binary runs in any application image, whatever its libc. It reaches what is compiled for the target and
-# not the procedural macros, which cannot be static, because every build below names its --target. That
-# target is the machine's own triple, so one file serves amd64 and arm64.
+# A static binary runs in any application image, whatever its libc. Every build below names its --target, so
+# that the flag spares the procedural macros, which cannot be static; the target is the machine's own triple,
+# so that one file serves amd64 and arm64.
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 
 # The dependencies first, against placeholders: the layer changes with Cargo.toml and Cargo.lock only.
@@ -44,7 +44,7 @@ ARG VERSION=0.1.0
 ARG REVISION=unknown
 ARG SOURCE=https://github.com/schemagate/schemagate
 LABEL org.opencontainers.image.title="schemagate" \
-      org.opencontainers.image.description="Applies pending PostgreSQL migrations between a built release and its start" \
+      org.opencontainers.image.description="Applies pending PostgreSQL migrations before a release starts" \
       org.opencontainers.image.source="$SOURCE" \
       org.opencontainers.image.revision="$REVISION" \
       org.opencontainers.image.version="$VERSION" \

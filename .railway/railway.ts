@@ -17,7 +17,8 @@ export default defineRailway(() => {
     source: github("schemagate/schemagate", { branch: "main" }),
     build: { builder: "DOCKERFILE", dockerfilePath: "Dockerfile" },
     deploy: {
-      // Exit 0 is the end of the work; any other code is for someone to read, and would only repeat itself.
+      // Exit 0 is the end of the work; any other code is for someone to read: what time can cure, the run itself
+      // has waited for already.
       restartPolicyType: "NEVER",
       // The default of 0 between SIGTERM and SIGKILL leaves no time to cancel the statement and roll back.
       drainingSeconds: 10,
