@@ -1,0 +1,56 @@
+# schemagate: one static binary and the CA bundle, nothing else.
+#
+#   docker build -t ghcr.io/schemagate/schemagate:0.1.0 .
+#   docker run --rm -e DATABASE_URL ghcr.io/schemagate/schemagate:0.1.0
+#
+# An image with a project's own migrations instead of the embedded ones:
+#
+#   FROM ghcr.io/schemagate/schemagate:0.1.0
+#   COPY migrations/ /migrations/
+#   ENV SCHEMAGATE_MIGRATIONS=/migrations
+
+FROM docker.io/library/rust:1.95-bookworm AS build
+WORKDIR /src
+
+# A static binary runs in any application image, whatever its libc. Every build below names its --target, so
+# that the flag spares the procedural macros, which cannot be static; the target is the machine's own triple,
+# so that one file serves amd64 and arm64.
+ENV RUSTFLAGS="-C target-feature=+crt-static"
+
+# The dependencies first, against placeholders: the layer changes with Cargo.toml and Cargo.lock only.
+# OpenSSL writes its build date into the library; a fixed one keeps two builds of this layer the same. It has
+# to be the same in both builds: the C libraries are built anew when it changes.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src \
+    && for file in build.rs src/main.rs; do printf '//! Placeholder.\nfn main() {}\n' > "$file"; done \
+    && printf '//! Placeholder.\n' > src/lib.rs \
+    && SOURCE_DATE_EPOCH=0 cargo build --release --locked --target "$(rustc --print host-tuple)" \
+    && rm -r build.rs src
+
+# Then the crate; .dockerignore lets through only what the build reads. COPY keeps the files' times, which
+# may be older than the placeholders' build: without the touch cargo would take the placeholders as current.
+# With SOURCE_DATE_EPOCH set to the commit's time, the files of the image carry that time.
+COPY . .
+ARG SOURCE_DATE_EPOCH=0
+RUN target="$(rustc --print host-tuple)" \
+    && find . -path ./target -prune -o -type f -exec touch {} + \
+    && SOURCE_DATE_EPOCH=0 cargo build --release --locked --target "$target" --bin schemagate \
+    && install -D -m 0755 "target/$target/release/schemagate" /out/schemagate \
+    && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ca-certificates.crt \
+    && find /out -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
+
+FROM scratch
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG SOURCE=https://github.com/schemagate/schemagate
+LABEL org.opencontainers.image.title="schemagate" \
+      org.opencontainers.image.description="Applies pending PostgreSQL migrations before a release starts" \
+      org.opencontainers.image.source="$SOURCE" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0"
+COPY --from=build /out/ /
+# A number, not a name: Kubernetes can check runAsNonRoot only against a number, and there is no /etc/passwd.
+USER 65532:65532
+# Nothing is ever written to the file system: the image runs with a read-only root.
+ENTRYPOINT ["/schemagate"]
