@@ -224,7 +224,8 @@ pub fn tls_error_in(error: &tokio_postgres::Error) -> Option<&TlsError> {
 /// Finds the TLS alert by which the server ended a session after the handshake, in OpenSSL's words.
 ///
 /// With TLS 1.3 a refused client certificate shows only on the first read, as an I/O error of the driver: time does
-/// not cure it, though it looks like a lost connection.
+/// not cure it, though it looks like a lost connection. Now and then (1 of 12 against PostgreSQL 15) the reset overtakes
+/// the alert and there is none to find; the next attempt finds it.
 pub fn tls_alert_in(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
