@@ -3,7 +3,7 @@
 
 use crate::postgres::secret::Secret;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How much TLS a connection wants: libpq's `sslmode`.
 ///
@@ -104,6 +104,8 @@ pub struct TlsSettings {
     /// `sslcert`; default `~/.postgresql/postgresql.crt`. `None`: no client certificate is sent (no home folder, or
     /// `sslcertmode=disable`). A file that does not exist is none either, as in libpq.
     pub client_certificate: Option<PathBuf>,
+    /// Whether `sslcert` was given, so that its absence is worth a warning.
+    pub client_certificate_given: bool,
     /// `sslkey`; default `~/.postgresql/postgresql.key`.
     pub client_key: Option<PathBuf>,
     /// `sslpassword`: the passphrase of an encrypted client key.
@@ -123,6 +125,7 @@ impl Default for TlsSettings {
             negotiation: SslNegotiation::default(),
             root: RootCertificates::Default(None),
             client_certificate: None,
+            client_certificate_given: false,
             client_key: None,
             client_key_password: None,
             sni: true,
@@ -133,6 +136,12 @@ impl Default for TlsSettings {
 }
 
 impl TlsSettings {
+    /// The client certificate that was named and does not exist: libpq goes on without one, which deserves a warning.
+    pub fn missing_client_certificate(&self) -> Option<&Path> {
+        let path = self.client_certificate.as_deref();
+        path.filter(|path| self.client_certificate_given && !path.exists())
+    }
+
     /// Says how far the server's certificate is checked.
     ///
     /// `require` checks the chain only where a root certificate is given or `~/.postgresql/root.crt` exists. Weaker

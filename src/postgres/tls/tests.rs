@@ -489,6 +489,16 @@ fn a_client_key_that_cannot_serve_is_refused_for_what_it_is() {
     ));
     wanted.client_certificate = Some(folder.path().join("none.crt"));
     wanted.check_files().unwrap();
+    assert_eq!(
+        wanted.missing_client_certificate(),
+        None,
+        "the default may be missing"
+    );
+    wanted.client_certificate_given = true;
+    assert_eq!(
+        wanted.missing_client_certificate(),
+        wanted.client_certificate.as_deref()
+    );
 }
 
 #[test]

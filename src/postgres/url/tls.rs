@@ -44,6 +44,7 @@ pub(super) fn read(from: &Collected, home: Option<&Path>) -> Result<TlsSettings,
         client_certificate: path("sslcert")
             .or_else(|| in_home("postgresql.crt"))
             .filter(|_| sends_certificate),
+        client_certificate_given: path("sslcert").is_some(),
         client_key: path("sslkey").or_else(|| in_home("postgresql.key")),
         client_key_password: from.text("sslpassword").map(Secret::new),
         sni: choice(from, "sslsni", &[("1", true), ("0", false)])?.unwrap_or(true),
