@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod connect;
 pub mod lock;
 pub mod pooler;
+pub mod secret;
 pub mod server_error;
 pub mod session;
 pub mod startup;
