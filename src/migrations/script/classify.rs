@@ -80,7 +80,7 @@ impl Outside {
                 "make it the only statement of a file that starts with `-- schemagate: no-transaction`, with IF EXISTS"
             }
             Outside::DetachPartitionConcurrently => {
-                "leave out CONCURRENTLY: the lock is brief, and a migration waits for it in short attempts"
+                "detach in a transaction, without CONCURRENTLY: the lock is brief, and is waited for in short attempts"
             }
             Outside::CreateDatabase | Outside::CreateTablespace => {
                 "create it before the migrations run; there is no form that could be repeated after a crash"

@@ -277,3 +277,289 @@ fn alone(
         created.then(|| concurrent_index(words)).flatten(),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusals(sql: &str) -> String {
+        let lines = judge(sql).refusals.into_iter().map(|refusal| {
+            let Refusal {
+                line,
+                column,
+                range,
+                rule,
+            } = refusal;
+            format!("{line}:{column} {:?}: {}", &sql[range], rule.message())
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn creates(sql: &str) -> Vec<String> {
+        judge(sql).creates.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_ordinary_file_is_let_through() {
+        let sql = "\u{feff}-- a\ncreate table t (id int);\nsavepoint a; release a;\ndo $$ begin commit; end $$;";
+        let judgement = judge(sql);
+        assert!(judgement.refusals.is_empty() && !judgement.no_transaction && !judgement.uncertain);
+        assert_eq!(judgement.statements, 4);
+        assert!(judge("-- nothing to do").refusals.is_empty());
+    }
+
+    #[test]
+    fn all_refusals_come_at_once_from_top_to_bottom() {
+        let sql = "begin;\ncreate table t (a int); /* é */ vacuum t;\n\\restrict abc\ncopy t to stdout;\n\
+                   -- schemagate: no-transaction\ncommit;";
+        insta::assert_snapshot!(refusals(sql), @r#"
+        1:1 "begin": BEGIN inside a migration
+        2:33 "vacuum t": VACUUM cannot run inside a transaction, and migrations run in one
+        3:1 "\\restrict": \restrict is a command of psql, which the server does not know
+        4:1 "copy t to stdout": COPY … TO STDOUT sends data that nobody reads
+        5:1 "-- schemagate: no-transaction": the directive no-transaction is not in the first comment lines, where alone it counts
+        6:1 "commit": COMMIT inside a migration
+        "#);
+    }
+
+    #[test]
+    fn a_dump_with_data_gives_one_refusal_a_table() {
+        let sql = "\\restrict x'y\nSET lock_timeout = 0;\nSELECT pg_catalog.set_config('search_path', '', false);\n\
+                   COPY public.t (a) FROM stdin;\nit's; begin;\n\\N\n\\.\n\nCOPY public.u FROM stdin;\n\\.\n\
+                   \\unrestrict x\n";
+        insta::assert_snapshot!(refusals(sql), @r#"
+        1:1 "\\restrict": \restrict is a command of psql, which the server does not know
+        4:1 "COPY public.t (a) FROM stdin": COPY … FROM STDIN waits for data that a migration cannot send
+        9:1 "COPY public.u FROM stdin": COPY … FROM STDIN waits for data that a migration cannot send
+        11:1 "\\unrestrict": \unrestrict is a command of psql, which the server does not know
+        "#);
+        assert_eq!(judge(sql).sets_lock_timeout, Some(2));
+        assert!(!judge(sql).uncertain);
+    }
+
+    #[test]
+    fn a_copy_without_data_hides_nothing_after_it() {
+        insta::assert_snapshot!(refusals("copy t from stdin;\ncommit;\ncopy t from stdin;"), @r#"
+        1:1 "copy t from stdin": COPY … FROM STDIN waits for data that a migration cannot send
+        2:1 "commit": COMMIT inside a migration
+        3:1 "copy t from stdin": COPY … FROM STDIN waits for data that a migration cannot send
+        "#);
+    }
+
+    #[test]
+    fn a_backslash_in_a_string_or_body_is_no_command() {
+        let sql = "select '\n\\restrict', $$\n\\connect x\n$$, E'\\\\.';\n-- \\i x\n/*\n\\i y\n*/";
+        assert_eq!(refusals(sql), "");
+        insta::assert_snapshot!(refusals("select 1 \\gexec\n  \\! rm\ncommit;"), @r#"
+        1:10 "\\gexec": \gexec is a command of psql, which the server does not know
+        2:3 "\\!": \! is a command of psql, which the server does not know
+        3:1 "commit": COMMIT inside a migration
+        "#);
+    }
+
+    #[test]
+    fn directives_count_in_the_first_comment_lines_alone() {
+        let both = |sql: &str| (judge(sql).no_transaction, refusals(sql));
+        let index = "create index concurrently i on t (a);";
+        let sql = format!("-- why\n\n/* x */ -- schemagate: no-transaction\n{index}");
+        assert_eq!(both(&sql), (true, String::new()));
+        let sql = format!("\u{feff}--schemagate:no-transaction\r\n{index}\r\n");
+        assert_eq!(both(&sql), (true, String::new()));
+        for (sql, expected) in [
+            (
+                "-- schemagate: notransaction\nselect 1",
+                "unknown directive \"notransaction\"",
+            ),
+            (
+                "-- schemagate: no-transaction please\nselect 1",
+                "unknown directive \"no-transaction please\"",
+            ),
+            ("-- schemagate:\nselect 1", "unknown directive \"\""),
+            (
+                "select 1; -- schemagate: no-transaction",
+                "is not in the first comment lines",
+            ),
+            (
+                "/* schemagate: no-transaction */ select 1",
+                "is not in the first comment lines",
+            ),
+            (
+                "-- schemagate: no-transaction\n",
+                "in a file without a statement",
+            ),
+        ] {
+            assert!(
+                refusals(sql).contains(expected),
+                "{sql:?}: {}",
+                refusals(sql)
+            );
+        }
+        assert_eq!(refusals("select 1; -- schemagate: something else\n"), "");
+    }
+
+    #[test]
+    fn a_no_transaction_file_holds_one_statement() {
+        let sql = "-- schemagate: no-transaction\ninsert into t values (1);\nvacuum t;\nvacuum u;";
+        insta::assert_snapshot!(refusals(sql), @r#"
+        3:1 "vacuum t": 3 statements in a file with the directive no-transaction, which allows one
+        "#);
+        assert!(judge(sql).no_transaction_statement.is_none());
+        insta::assert_snapshot!(refusals("-- schemagate: no-transaction\ncommit;"), @r#"
+        2:1 "commit": COMMIT inside a migration
+        "#);
+    }
+
+    #[test]
+    fn the_applier_learns_what_a_concurrent_index_builds() {
+        let index = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"My\"\nON ONLY Shop.\"Orders\" USING btree (a)";
+        let judgement = judge(&format!("-- schemagate: no-transaction\n{index};\n"));
+        let statement = judgement.no_transaction_statement.unwrap();
+        assert_eq!(
+            (statement.text.as_str(), statement.concurrently),
+            (index, true)
+        );
+        let created = statement.creates_index.unwrap();
+        assert_eq!(
+            (created.index.as_str(), created.table.to_string().as_str()),
+            ("My", "shop.Orders")
+        );
+        for (sql, concurrently) in [
+            ("drop index concurrently if exists i", true),
+            ("reindex table concurrently t", true),
+            ("vacuum t", false),
+            ("refresh materialized view concurrently v", false),
+        ] {
+            let judgement = judge(&format!("-- schemagate: no-transaction\n{sql}"));
+            let statement = judgement.no_transaction_statement.unwrap();
+            assert_eq!(
+                (statement.concurrently, statement.creates_index),
+                (concurrently, None),
+                "{sql}"
+            );
+        }
+    }
+
+    #[test]
+    fn created_tables_are_named_as_the_catalogue_names_them() {
+        let sql = "CREATE TABLE Users (a int); create unlogged table if not exists s.\"T\"\"x\" (a int);
+            create foreign table f () server x; create table c as select 1; create table p partition of q default;
+            create temp table a (); create local temporary table b (); create table pg_temp.d ();
+            do $$ create table e (); $$; create view v as select 1; create table \"Tbl\".U&\"d\\0061t\" ();
+            create function g() returns void begin atomic create table h (); end;";
+        assert_eq!(creates(sql), ["users", "s.T\"x", "f", "c", "p", "Tbl.dat"]);
+    }
+
+    #[test]
+    fn a_table_that_the_file_makes_room_for_is_not_named() {
+        for sql in [
+            "drop table if exists a, t cascade; create table t ()",
+            "drop table public.t; create table t ()",
+            "drop table t; create table public.t ()",
+            "alter table if exists only t rename to t_old; create table t ()",
+            "alter table t set schema old; create table t ()",
+            "drop schema if exists s cascade; create schema s; create table s.t ()",
+            "drop foreign table t; create foreign table t () server x",
+        ] {
+            assert_eq!(creates(sql), Vec::<String>::new(), "{sql}");
+        }
+        assert_eq!(creates("drop table s.t; create table u.t ()"), ["u.t"]);
+        assert_eq!(
+            creates("create table t (); drop table t; alter table x rename column a to b"),
+            ["t"]
+        );
+    }
+
+    #[test]
+    fn a_subscription_without_slot_may_be_dropped_in_a_transaction() {
+        let sql = "alter subscription s disable; alter subscription s set (slot_name = none); drop subscription s";
+        assert_eq!(refusals(sql), "");
+        assert_ne!(
+            refusals("alter subscription r set (slot_name = none); drop subscription s"),
+            ""
+        );
+    }
+
+    #[test]
+    fn settings_that_matter_are_seen() {
+        assert_eq!(
+            judge("select 1;\nset local lock_timeout to '1s'").sets_lock_timeout,
+            Some(2)
+        );
+        assert_eq!(
+            judge("select set_config('lock_timeout', '1s', true)").sets_lock_timeout,
+            Some(1)
+        );
+        assert_eq!(
+            judge("set statement_timeout = 0; select 'lock_timeout'").sets_lock_timeout,
+            None
+        );
+        for sql in [
+            "set standard_conforming_strings = off",
+            "select 'a",
+            "select (1",
+            "/* a",
+            "select $$a",
+        ] {
+            assert!(judge(sql).uncertain, "{sql}");
+        }
+        assert!(!judge("set standard_conforming_strings = on; select ')'").uncertain);
+    }
+
+    #[test]
+    fn no_text_makes_the_judge_panic() {
+        let parts = [
+            "-- schemagate: no-transaction\n",
+            "create ",
+            "index ",
+            "concurrently ",
+            "table ",
+            "copy t from stdin;",
+            "\\",
+            "\\. ",
+            "\n",
+            ";",
+            "'",
+            "\"",
+            "U&\"\\00",
+            "\\+",
+            "$$",
+            "(",
+            ")",
+            ".",
+            ",",
+            "drop ",
+            "alter ",
+            "t",
+            "if exists ",
+            "é",
+            "\u{feff}",
+            "E'",
+            "set ",
+            "begin ",
+            "atomic ",
+            "end ",
+            "on ",
+            "slot_name ",
+            "uescape '",
+            "reindex ",
+            "/*",
+        ];
+        let mut seed = 5_usize;
+        for _ in 0..40_000 {
+            let mut sql = String::new();
+            for _ in 0..14 {
+                seed = seed
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                sql.push_str(parts[(seed >> 33) % parts.len()]);
+            }
+            for Refusal { range, rule, .. } in judge(&sql).refusals {
+                assert!(
+                    sql.get(range).is_some_and(|text| !text.is_empty()),
+                    "{sql:?}"
+                );
+                assert!(!rule.message().is_empty() && !rule.hint().is_empty());
+            }
+        }
+    }
+}

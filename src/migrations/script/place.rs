@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn the_caret_stands_below_the_place_behind_tabs_and_wide_characters() {
         assert_eq!(
-            shown("a;\n\tselect 漢, x;\r\nb", 15),
+            shown("a;\n\tselect 漢, x;\r\nb", 16),
             " select 漢, x;\n           ^"
         );
         assert_eq!(shown("select", 6), "select\n      ^");

@@ -179,7 +179,8 @@ fn action_repeats(mut action: Words<'_>) -> bool {
 
 /// Names the statement by its command: one word, or two where the first says little.
 fn transactional(mut words: Words<'_>) -> NotRepeatable {
-    let mut statement = words.word().unwrap_or("the statement").to_ascii_uppercase();
+    let first = words.word().map(str::to_ascii_uppercase);
+    let mut statement = first.unwrap_or_else(|| "this statement".to_owned());
     words.skip();
     if matches!(statement.as_str(), "CREATE" | "DROP" | "ALTER") {
         words.eat_any(&[
@@ -265,6 +266,20 @@ mod tests {
         .into_iter()
         .map(|statement| refusal(statement).unwrap())
         .collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        CREATE INDEX CONCURRENTLY without a name cannot safely be repeated after a crash outside a transaction | give the index a name: CREATE INDEX CONCURRENTLY name ON …
+        DROP INDEX CONCURRENTLY without IF EXISTS cannot safely be repeated after a crash outside a transaction | add IF EXISTS
+        DROP SUBSCRIPTION without IF EXISTS cannot safely be repeated after a crash outside a transaction | add IF EXISTS
+        ALTER TYPE … ADD VALUE without IF NOT EXISTS cannot safely be repeated after a crash outside a transaction | add IF NOT EXISTS
+        CREATE DATABASE cannot safely be repeated after a crash outside a transaction | create it before the migrations run; there is no form that could be repeated after a crash
+        ALTER TABLE … DETACH PARTITION … CONCURRENTLY cannot safely be repeated after a crash outside a transaction | detach in a transaction, without CONCURRENTLY: the lock is brief, and is waited for in short attempts
+        DISCARD ALL cannot safely be repeated after a crash outside a transaction | remove it: schemagate puts the session back after every migration
+        INSERT cannot safely be repeated after a crash outside a transaction | remove the directive no-transaction: in a transaction, a crash undoes the statement
+        CREATE INDEX cannot safely be repeated after a crash outside a transaction | remove the directive no-transaction: in a transaction, a crash undoes the statement
+        ALTER TABLE cannot safely be repeated after a crash outside a transaction | remove the directive no-transaction: in a transaction, a crash undoes the statement
+        ALTER TABLE cannot safely be repeated after a crash outside a transaction | remove the directive no-transaction: in a transaction, a crash undoes the statement
+        WITH cannot safely be repeated after a crash outside a transaction | remove the directive no-transaction: in a transaction, a crash undoes the statement
+        this statement cannot safely be repeated after a crash outside a transaction | remove the directive no-transaction: in a transaction, a crash undoes the statement
+        "#);
     }
 }
