@@ -1,2 +1,481 @@
-//! Files to a `MigrationSet`. In: a folder or the embedded set. Out: migrations in order, or every fault at once.
-//! Never connects.
+//! Files to a [`MigrationSet`]. In: a folder or the embedded set. Out: migrations in order, or every fault at once.
+//! Never connects, never keeps the text of a folder's files in memory.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod checksum;
+mod embedded;
+mod file_name;
+mod new;
+mod problem;
+mod refinery;
+pub mod script;
+
+pub use checksum::{Checksum, ChecksumError, VersionWidth};
+pub use file_name::{FileName, NameFault, NameReason, Prefix};
+pub use new::{NewNameError, next_file, next_file_name};
+pub use problem::{Fault, IntakeError, Problem};
+
+use checksum::{Key, text_forms};
+
+/// The byte-order mark that editors put before a text; never sent to the server.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The number of a migration, its place in the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(i64);
+
+impl Version {
+    /// Makes a version of a number, as the history table holds it.
+    pub const fn new(number: i64) -> Version {
+        Version(number)
+    }
+
+    /// Gives the number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// Says whether an `int4` column, refinery's default, can hold the version.
+    pub fn fits_int4(self) -> bool {
+        i32::try_from(self.0).is_ok()
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How a migration's checksum stands to the one in the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same text.
+    Exact,
+    /// The same text but for CRLF line ends or a byte-order mark: the same migration, worth a warning.
+    LineEndings,
+    /// Another text, name or version: divergent.
+    Different,
+}
+
+/// A migration's text could not be had again after intake.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file is gone or no longer readable.
+    #[error("{file}: cannot be read any more")]
+    Unreadable {
+        /// The label of the migration.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file holds another text than at intake.
+    #[error("{file}: the file changed while schemagate was running")]
+    Changed {
+        /// The label of the migration.
+        file: String,
+    },
+}
+
+impl ReadError {
+    /// Gives the way out.
+    pub fn hint(&self) -> &'static str {
+        "let nothing write to the migrations folder during a run, then run again"
+    }
+}
+
+/// One migration: what its file name says, its checksum at intake, and where its text is.
+#[derive(Debug, Clone)]
+pub struct Migration {
+    name: FileName,
+    file: String,
+    size_bytes: u64,
+    int4: Option<Checksum>,
+    int8: Checksum,
+    source: Source,
+}
+
+/// Where the text is read from.
+#[derive(Debug, Clone)]
+enum Source {
+    File(PathBuf),
+    Text(Arc<str>),
+}
+
+impl Migration {
+    /// Takes the facts of a text; the text itself is kept only where `source` holds it.
+    fn of_text(name: FileName, file: String, text: &str, source: Source) -> Migration {
+        let key = Key {
+            name: name.name(),
+            version: name.version(),
+        };
+        let int4 = key.checksum(VersionWidth::Int4, text);
+        let int8 = key.checksum_int8(text);
+        let size_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        Migration {
+            name,
+            file,
+            size_bytes,
+            int4,
+            int8,
+            source,
+        }
+    }
+
+    /// Gives the version.
+    pub fn version(&self) -> Version {
+        self.name.version()
+    }
+
+    /// Gives the prefix, `V` or `U`.
+    pub fn prefix(&self) -> Prefix {
+        self.name.prefix()
+    }
+
+    /// Gives the name, as the history holds it: `initial_schema`.
+    pub fn name(&self) -> &str {
+        self.name.name()
+    }
+
+    /// Gives the label users see: the path below the migrations folder, with `/` between its parts.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Gives the size of the text in bytes, a byte-order mark included.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// Reads the text exactly as it is in the file.
+    ///
+    /// # Errors
+    /// [`ReadError::Unreadable`] where the file cannot be read, [`ReadError::Changed`] where its checksum is no longer
+    /// the one seen at intake.
+    pub fn read(&self) -> Result<String, ReadError> {
+        let text = match &self.source {
+            Source::Text(text) => return Ok(text.to_string()),
+            Source::File(path) => {
+                refinery::read_text(path).map_err(|fault| self.read_error(fault))?
+            }
+        };
+        if self.key().checksum_int8(&text) == self.int8 {
+            Ok(text)
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    /// Gives the checksum as refinery computes it with versions of this width; none where the version does not fit.
+    pub fn checksum(&self, width: VersionWidth) -> Option<Checksum> {
+        match width {
+            VersionWidth::Int4 => self.int4,
+            VersionWidth::Int8 => Some(self.int8),
+        }
+    }
+
+    /// Compares with a checksum of the history, computed at either width. The file is read only where it differs.
+    ///
+    /// # Errors
+    /// As [`Migration::read`].
+    pub fn compare(&self, recorded: Checksum) -> Result<Comparison, ReadError> {
+        if self.int4 == Some(recorded) || self.int8 == recorded {
+            return Ok(Comparison::Exact);
+        }
+        let text = self.read()?;
+        let key = self.key();
+        let same = text_forms(&text).any(|form| {
+            [VersionWidth::Int4, VersionWidth::Int8]
+                .iter()
+                .any(|width| key.checksum_of(*width, &form) == Some(recorded))
+        });
+        Ok(if same {
+            Comparison::LineEndings
+        } else {
+            Comparison::Different
+        })
+    }
+
+    /// Gives the part of a migration's text that is sent to the server: all but a leading byte-order mark.
+    pub fn statements_text(sql: &str) -> &str {
+        sql.strip_prefix(BYTE_ORDER_MARK).unwrap_or(sql)
+    }
+
+    fn key(&self) -> Key<'_> {
+        Key {
+            name: self.name(),
+            version: self.version(),
+        }
+    }
+
+    fn changed(&self) -> ReadError {
+        ReadError::Changed {
+            file: self.file.clone(),
+        }
+    }
+
+    /// What was text at intake and is none now has changed.
+    fn read_error(&self, fault: Fault) -> ReadError {
+        match fault {
+            Fault::Unreadable { reason } => ReadError::Unreadable {
+                file: self.file.clone(),
+                source: reason,
+            },
+            _ => self.changed(),
+        }
+    }
+}
+
+/// Where a set came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Built into the binary.
+    Embedded,
+    /// A folder of refinery files.
+    Folder(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Embedded => f.write_str("the embedded migrations"),
+            Origin::Folder(folder) => write!(f, "the migrations folder {}", folder.display()),
+        }
+    }
+}
+
+/// The migrations of a release, in the order of their versions, which are unique.
+#[derive(Debug, Clone)]
+pub struct MigrationSet {
+    migrations: Vec<Migration>,
+    origin: Origin,
+}
+
+impl MigrationSet {
+    /// Reads the folder, or the embedded set where there is none. Each file is read once, one at a time.
+    ///
+    /// # Errors
+    /// [`IntakeError`] with every fault of every file.
+    pub fn load(folder: Option<&Path>) -> Result<MigrationSet, IntakeError> {
+        match folder {
+            Some(folder) => refinery::load(folder),
+            None => embedded::load(),
+        }
+    }
+
+    /// Makes a set of file names and texts in memory, judged as files of a folder are.
+    ///
+    /// # Errors
+    /// [`IntakeError`] with every fault of every text.
+    pub fn from_texts<'a>(
+        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<MigrationSet, IntakeError> {
+        let mut migrations = Vec::new();
+        let mut problems = Vec::new();
+        for (file, text) in texts {
+            let parsed = FileName::parse(file).map_err(Fault::Name);
+            match parsed.and_then(|name| problem::check_text(text).map(|()| name)) {
+                Ok(name) => {
+                    migrations.push(Migration::of_text(
+                        name,
+                        file.to_owned(),
+                        text,
+                        Source::Text(text.into()),
+                    ));
+                }
+                Err(fault) => problems.push(Problem {
+                    file: file.to_owned(),
+                    fault,
+                }),
+            }
+        }
+        problems.extend(problem::duplicates(
+            migrations.iter().map(|m| (m.file(), m.version())),
+        ));
+        MigrationSet::settle(Origin::Embedded, migrations, problems, false)
+    }
+
+    /// Gives the set in order, or the problems in theirs.
+    fn settle(
+        origin: Origin,
+        mut migrations: Vec<Migration>,
+        mut problems: Vec<Problem>,
+        drizzle: bool,
+    ) -> Result<MigrationSet, IntakeError> {
+        if migrations.is_empty() && problems.is_empty() {
+            problems.push(Problem {
+                file: String::new(),
+                fault: Fault::NoMigrations,
+            });
+        }
+        if !problems.is_empty() {
+            problems.sort_by(|a, b| a.file.cmp(&b.file));
+            return Err(IntakeError {
+                origin,
+                problems,
+                drizzle,
+            });
+        }
+        migrations.sort_by_key(Migration::version);
+        Ok(MigrationSet { migrations, origin })
+    }
+
+    /// Walks the migrations by ascending version.
+    pub fn iter(&self) -> std::slice::Iter<'_, Migration> {
+        self.migrations.iter()
+    }
+
+    /// Counts the migrations.
+    pub fn len(&self) -> usize {
+        self.migrations.len()
+    }
+
+    /// Says whether there is none; a loaded set always holds one.
+    pub fn is_empty(&self) -> bool {
+        self.migrations.is_empty()
+    }
+
+    /// Gives the migration of the highest version.
+    pub fn newest(&self) -> Option<&Migration> {
+        self.migrations.last()
+    }
+
+    /// Finds a migration by its version.
+    pub fn get(&self, version: Version) -> Option<&Migration> {
+        let place = self
+            .migrations
+            .binary_search_by_key(&version, Migration::version)
+            .ok()?;
+        self.migrations.get(place)
+    }
+
+    /// Says where the set came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
+
+impl<'a> IntoIterator for &'a MigrationSet {
+    type Item = &'a Migration;
+    type IntoIter = std::slice::Iter<'a, Migration>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn one(text: &str) -> Migration {
+        let set = MigrationSet::from_texts([("V7__orders.sql", text)]).unwrap();
+        set.newest().unwrap().clone()
+    }
+
+    /// The checksum that refinery itself records for this text.
+    fn recorded(text: &str) -> Checksum {
+        let theirs = ::refinery::Migration::unapplied("V7__orders", text).unwrap();
+        theirs.checksum().to_string().parse().unwrap()
+    }
+
+    #[test]
+    fn a_set_is_in_the_order_of_versions_not_of_names() {
+        let set = MigrationSet::from_texts([
+            ("V10__b.sql", "x"),
+            ("U9__a.sql", "x"),
+            ("V0100__c.sql", "x"),
+        ])
+        .unwrap();
+        let versions: Vec<i64> = set.iter().map(|m| m.version().get()).collect();
+        assert_eq!(versions, [9, 10, 100]);
+        assert_eq!(set.newest().unwrap().file(), "V0100__c.sql");
+        assert_eq!(
+            set.get(Version::new(9)).unwrap().prefix(),
+            Prefix::Unversioned
+        );
+        assert!(set.get(Version::new(11)).is_none());
+    }
+
+    #[test]
+    fn the_same_text_compares_exact() {
+        assert_eq!(
+            one("a;\nb;\n").compare(recorded("a;\nb;\n")).unwrap(),
+            Comparison::Exact
+        );
+    }
+
+    #[test]
+    fn line_ends_and_byte_order_marks_are_the_same_migration() {
+        let forms = [
+            "a;\nb;\n",
+            "a;\r\nb;\r\n",
+            "\u{feff}a;\nb;\n",
+            "\u{feff}a;\r\nb;\r\n",
+        ];
+        for ours in forms.into_iter().chain(["a;\nb;\r\n"]) {
+            for theirs in forms.into_iter().filter(|theirs| *theirs != ours) {
+                assert_eq!(
+                    one(ours).compare(recorded(theirs)).unwrap(),
+                    Comparison::LineEndings,
+                    "{ours:?} {theirs:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn another_text_is_different() {
+        for theirs in ["a;\nb; \n", "a;\nb;", "A;\nb;\n", "a;\n\nb;\n", "a;\rb;\r"] {
+            assert_eq!(
+                one("a;\nb;\n").compare(recorded(theirs)).unwrap(),
+                Comparison::Different,
+                "{theirs:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_mixed_file_that_gained_a_byte_order_mark_is_the_same_migration() {
+        let comparison = one("\u{feff}a;\nb;\r\n")
+            .compare(recorded("a;\nb;\r\n"))
+            .unwrap();
+        assert_eq!(comparison, Comparison::LineEndings);
+    }
+
+    #[test]
+    fn a_file_that_changes_after_intake_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("V1__a.sql");
+        fs::write(&path, "select 1;").unwrap();
+        let set = MigrationSet::load(Some(folder.path())).unwrap();
+        let migration = set.newest().unwrap();
+        assert_eq!(migration.read().unwrap(), "select 1;");
+        for other in ["select 2;".as_bytes(), b"", b"\xff", b"a\0"] {
+            fs::write(&path, other).unwrap();
+            assert!(matches!(migration.read(), Err(ReadError::Changed { .. })));
+        }
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(
+            migration.read(),
+            Err(ReadError::Unreadable { .. })
+        ));
+    }
+
+    #[test]
+    fn only_a_leading_byte_order_mark_is_not_sent() {
+        assert_eq!(Migration::statements_text("\u{feff}a\u{feff}"), "a\u{feff}");
+        assert_eq!(Migration::statements_text("a"), "a");
+    }
+
+    #[test]
+    fn an_empty_set_in_memory_is_refused() {
+        let error = MigrationSet::from_texts([]).unwrap_err();
+        assert!(matches!(error.problems[0].fault, Fault::NoMigrations));
+    }
+}

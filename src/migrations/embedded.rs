@@ -1,0 +1,69 @@
+//! The product's own migrations, built into the binary from `migrations/`. In: nothing. Out: a `MigrationSet`. Never
+//! reads the file system at run time.
+
+use super::{IntakeError, MigrationSet};
+
+mod files {
+    refinery::embed_migrations!("migrations");
+}
+
+/// Gives the embedded set. The macro keeps a file's version and name, not its padding: `V0__initial_schema.sql`.
+///
+/// # Errors
+/// [`IntakeError`] as for a folder; the tests keep it from happening.
+pub(super) fn load() -> Result<MigrationSet, IntakeError> {
+    let runner = files::migrations::runner();
+    let embedded: Vec<(String, &str)> = runner
+        .get_migrations()
+        .iter()
+        .map(|migration| {
+            (
+                format!("{migration}.sql"),
+                migration.sql().unwrap_or_default(),
+            )
+        })
+        .collect();
+    MigrationSet::from_texts(embedded.iter().map(|(file, sql)| (file.as_str(), *sql)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::migrations::{Origin, VersionWidth};
+    use std::path::Path;
+
+    #[test]
+    fn the_embedded_set_loads_with_the_checksums_of_refinery() {
+        let set = load().unwrap();
+        assert_eq!(*set.origin(), Origin::Embedded);
+        assert_eq!(set.iter().next().unwrap().file(), "V0__initial_schema.sql");
+        for theirs in files::migrations::runner().get_migrations() {
+            let ours = set
+                .get(crate::migrations::Version::new(theirs.version().into()))
+                .unwrap();
+            assert_eq!(
+                ours.checksum(VersionWidth::Int4).unwrap().to_string(),
+                theirs.checksum().to_string()
+            );
+            assert_eq!(ours.read().unwrap(), theirs.sql().unwrap());
+        }
+    }
+
+    #[test]
+    fn the_embedded_set_is_the_folder() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let (embedded, folder) = (load().unwrap(), MigrationSet::load(Some(&folder)).unwrap());
+        let facts = |set: &MigrationSet| -> Vec<_> {
+            set.iter()
+                .map(|m| {
+                    (
+                        m.version(),
+                        m.name().to_owned(),
+                        m.checksum(VersionWidth::Int8),
+                    )
+                })
+                .collect()
+        };
+        assert_eq!(facts(&embedded), facts(&folder));
+    }
+}

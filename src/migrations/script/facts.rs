@@ -1,0 +1,130 @@
+//! Facts of single statements: what they create, drop and set. In: words. Out: names. Judges nothing.
+
+use std::collections::BTreeSet;
+
+use super::names::TableName;
+use super::words::Words;
+
+/// An index built concurrently. It lies in the schema of its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConcurrentIndex {
+    /// Its name.
+    pub index: String,
+    /// Its table.
+    pub table: TableName,
+}
+
+/// What a file drops or renames.
+#[derive(Default)]
+pub(super) struct Gone {
+    tables: BTreeSet<(String, Option<String>)>,
+    schemas: BTreeSet<String>,
+    pub(super) subscriptions_without_slot: BTreeSet<String>,
+}
+
+impl Gone {
+    pub(super) fn note(&mut self, mut words: Words<'_>) {
+        if words.eat("DROP") {
+            let schema = words.is("SCHEMA");
+            words.eat("FOREIGN");
+            if !schema && !words.is("TABLE") {
+                return;
+            }
+            words.skip();
+            words.eat_all(&["IF", "EXISTS"]);
+            while let Some(table) = words.name() {
+                if schema {
+                    self.schemas.insert(table.name)
+                } else {
+                    self.tables.insert((table.name, table.schema))
+                };
+                if !words.eat_sign(",") {
+                    return;
+                }
+            }
+        } else if words.eat_all(&["ALTER", "TABLE"]) {
+            words.eat_all(&["IF", "EXISTS"]);
+            words.eat("ONLY");
+            let Some(table) = words.name() else { return };
+            words.eat_sign("*");
+            if words.eat_all(&["RENAME", "TO"]) || words.eat_all(&["SET", "SCHEMA"]) {
+                self.tables.insert((table.name, table.schema));
+            }
+        } else if words.eat_all(&["ALTER", "SUBSCRIPTION"]) {
+            let Some(name) = words.identifier() else {
+                return;
+            };
+            let unset = words.everywhere().any(|mut option| {
+                option.eat("slot_name") && {
+                    option.eat_sign("=");
+                    option.is("NONE")
+                }
+            });
+            if words.is("SET") && unset {
+                self.subscriptions_without_slot.insert(name);
+            }
+        }
+    }
+
+    /// Says whether a table was dropped before; one name with and without schema may mean the same table.
+    pub(super) fn has(&self, table: &TableName) -> bool {
+        let dropped = |schema: Option<&str>| {
+            self.tables
+                .contains(&(table.name.clone(), schema.map(str::to_owned)))
+        };
+        match &table.schema {
+            Some(schema) => self.schemas.contains(schema) || dropped(None) || dropped(Some(schema)),
+            None => {
+                let mut from = self.tables.range((table.name.clone(), None)..);
+                from.next().is_some_and(|(name, _)| *name == table.name)
+            }
+        }
+    }
+}
+
+/// Gives the setting that `SET` or `set_config` changes, and whether to off.
+pub(super) fn setting(mut words: Words<'_>) -> Option<(String, bool)> {
+    if words.eat("SET") {
+        words.eat_any(&["SESSION", "LOCAL"]);
+        let name = words.identifier()?;
+        let set = words.eat_sign("=") || words.eat("TO");
+        return set.then(|| (name, words.is_off()));
+    }
+    if !words.eat("SELECT") || words.name()?.name != "set_config" {
+        return None;
+    }
+    let mut arguments = words.eat_parenthesis()?;
+    let name = arguments.token().trim_matches('\'').to_ascii_lowercase();
+    arguments.skip();
+    arguments.eat_sign(",");
+    Some((name, arguments.is_off()))
+}
+
+/// Gives the table that a statement creates, where it outlives the session.
+pub(super) fn created_table(mut words: Words<'_>) -> Option<TableName> {
+    if !words.eat("CREATE") {
+        return None;
+    }
+    words.eat_any(&["UNLOGGED", "FOREIGN"]);
+    if !words.eat("TABLE") {
+        return None;
+    }
+    words.eat_all(&["IF", "NOT", "EXISTS"]);
+    words
+        .name()
+        .filter(|table| table.schema.as_deref() != Some("pg_temp"))
+}
+
+pub(super) fn concurrent_index(mut words: Words<'_>) -> Option<ConcurrentIndex> {
+    words.eat("CREATE");
+    words.eat("UNIQUE");
+    words.eat_all(&["INDEX", "CONCURRENTLY"]);
+    words.eat_all(&["IF", "NOT", "EXISTS"]);
+    let index = words.identifier()?;
+    words.eat("ON");
+    words.eat("ONLY");
+    Some(ConcurrentIndex {
+        index,
+        table: words.name()?,
+    })
+}

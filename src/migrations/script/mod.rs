@@ -1,0 +1,23 @@
+//! Reads what a migration's SQL says. In: the text of a file. Out: its statements, places in it, and a [`Judgement`].
+//! Linear, keeps no tree and no tokens; may refuse or explain, never decides what is sent.
+
+mod classify;
+mod directive;
+mod facts;
+mod judge;
+mod names;
+mod place;
+mod repeat;
+mod rule;
+mod statements;
+mod tokens;
+mod words;
+
+pub use classify::{Outside, StatementKind};
+pub use facts::ConcurrentIndex;
+pub use judge::{Judgement, NoTransactionStatement, Refusal, judge};
+pub use names::TableName;
+pub use place::{Excerpt, Place, excerpt, position_of};
+pub use repeat::NotRepeatable;
+pub use rule::Rule;
+pub use statements::{Statement, Statements, nth_statement};

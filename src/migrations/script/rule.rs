@@ -1,0 +1,112 @@
+//! The rules on what a pending file may hold. In: nothing. Out: each rule's message and way out. The one list of them.
+
+use super::classify::Outside;
+use super::directive::NO_TRANSACTION;
+use super::repeat::NotRepeatable;
+
+/// Why a file is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// The file opens, ends or alters a transaction itself.
+    TransactionControl {
+        /// The command.
+        statement: &'static str,
+    },
+    /// A statement that PostgreSQL refuses in a transaction, without the directive.
+    OutsideTransaction(Outside),
+    /// `COPY … FROM STDIN`, which would wait for data that never comes.
+    CopyFromStdin,
+    /// `COPY … TO STDOUT`, whose data nobody reads.
+    CopyToStdout,
+    /// A command of psql, which the server does not know.
+    PsqlCommand {
+        /// The command with its backslash.
+        command: String,
+    },
+    /// A directive that does not exist.
+    UnknownDirective {
+        /// What stands after `schemagate:`.
+        word: String,
+    },
+    /// The directive below the first statement, or in a block comment.
+    MisplacedDirective,
+    /// The directive in a file without a statement.
+    NoStatement,
+    /// The directive in a file with several statements.
+    SeveralStatements {
+        /// How many there are.
+        count: usize,
+    },
+    /// The directive before a statement that cannot safely be repeated.
+    NotRepeatable(NotRepeatable),
+}
+
+impl Rule {
+    /// Says what is wrong.
+    pub fn message(&self) -> String {
+        match self {
+            Rule::TransactionControl { statement } => format!("{statement} inside a migration"),
+            Rule::OutsideTransaction(outside) => {
+                format!(
+                    "{} cannot run inside a transaction, and migrations run in one",
+                    outside.name()
+                )
+            }
+            Rule::CopyFromStdin => {
+                "COPY … FROM STDIN waits for data that a migration cannot send".to_owned()
+            }
+            Rule::CopyToStdout => "COPY … TO STDOUT sends data that nobody reads".to_owned(),
+            Rule::PsqlCommand { command } => {
+                format!("{command} is a command of psql, which the server does not know")
+            }
+            Rule::UnknownDirective { word } => format!("unknown directive {word:?}"),
+            Rule::MisplacedDirective => {
+                format!(
+                    "the directive {NO_TRANSACTION} is not in the first comment lines, where alone it counts"
+                )
+            }
+            Rule::NoStatement => {
+                format!("the directive {NO_TRANSACTION} in a file without a statement")
+            }
+            Rule::SeveralStatements { count } => {
+                format!(
+                    "{count} statements in a file with the directive {NO_TRANSACTION}, which allows one"
+                )
+            }
+            Rule::NotRepeatable(reason) => reason.message(),
+        }
+    }
+
+    /// Gives the way out.
+    pub fn hint(&self) -> String {
+        let hint = match self {
+            Rule::TransactionControl {
+                statement: "SET SESSION CHARACTERISTICS" | "SET TRANSACTION",
+            } => "remove it: schemagate opens the transaction, READ COMMITTED and READ WRITE",
+            Rule::TransactionControl { .. } => {
+                "remove it: schemagate opens the transaction and commits it together with the history row"
+            }
+            Rule::OutsideTransaction(outside) => outside.hint(),
+            Rule::CopyFromStdin => "write the rows as INSERT statements, as pg_dump --inserts does",
+            Rule::CopyToStdout => "remove it",
+            Rule::PsqlCommand { .. } => "remove the line; the file is sent to the server as it is",
+            Rule::UnknownDirective { .. } => {
+                return format!(
+                    "the known one is `-- schemagate: {NO_TRANSACTION}`, with nothing after it on the line"
+                );
+            }
+            Rule::MisplacedDirective => {
+                return format!(
+                    "make `-- schemagate: {NO_TRANSACTION}` the first line of the file, or remove it"
+                );
+            }
+            Rule::NoStatement => "remove the directive, or write the statement",
+            Rule::SeveralStatements { .. } => {
+                "give each statement that needs no transaction a file of its own, \
+                 and leave the others in a file without the directive"
+            }
+            Rule::NotRepeatable(reason) => return reason.hint(),
+        };
+        hint.to_owned()
+    }
+}
