@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 /// Counts up when the template's contents change, so that a cached one is not used any more.
-const TEMPLATE_REVISION: u32 = 1;
+const TEMPLATE_REVISION: u32 = 2;
 
 /// One installation of PostgreSQL's server.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Programs {
 /// Copies a folder with its owners and modes.
 pub fn copy(from: &Path, to: &Path) {
     let status = Command::new("cp")
-        .args(["-a", "--reflink=auto"])
+        .args(["-a", "--sparse=always"])
         .args([from, to])
         .status()
         .unwrap();
@@ -116,13 +116,19 @@ pub fn cache(name: &str) -> PathBuf {
     folder
 }
 
-/// A new temporary folder that other users may look into, short enough for a socket's path (107 bytes at most).
+/// A new temporary folder that other users may look into, for a server: in memory where there is room, which halves
+/// the time of the tests, and short enough for a socket's path (107 bytes at most).
 pub fn scratch_folder(prefix: &str) -> tempfile::TempDir {
+    const ROOM_BYTES: u64 = 2 << 30;
+    let memory = Path::new("/dev/shm");
     let usual = std::env::temp_dir();
-    let parent = if usual.as_os_str().len() > 60 {
-        PathBuf::from("/tmp")
+    let roomy = |free: rustix::fs::StatVfs| free.f_bavail * free.f_frsize >= ROOM_BYTES;
+    let parent = if rustix::fs::statvfs(memory).is_ok_and(roomy) {
+        memory
+    } else if usual.as_os_str().len() > 60 {
+        Path::new("/tmp")
     } else {
-        usual
+        &usual
     };
     tempfile::Builder::new()
         .prefix(prefix)

@@ -11,7 +11,7 @@ const RULES: &[(&str, &str)] = &[
         r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?",
         "[time]",
     ),
-    (r"/(tmp|var/tmp)/[\w.-]+", "[tmp]"),
+    (r"/(tmp|var/tmp|dev/shm)/[\w.-]+", "[tmp]"),
     (r"\bsg_[a-z0-9_]+_\d+_\d+\b", "[database]"),
     (r"\brole\d+_[a-z0-9_]+_\d+_\d+\b", "[role]"),
     (r"(127\.0\.0\.1|localhost|\[?::1\]?):\d+", "$1:[port]"),

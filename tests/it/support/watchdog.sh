@@ -29,7 +29,12 @@ finish() {
         rounds=$((rounds + 1))
         sleep 0.05
     done
-    rm -rf "$1"
+    # What a killed test was still copying into the folder may come in the way of its removal for a moment.
+    rounds=0
+    until rm -rf "$1" || [ "$rounds" -ge 100 ]; do
+        rounds=$((rounds + 1))
+        sleep 0.05
+    done
 }
 
 case $1 in
