@@ -11,7 +11,7 @@ step_log=$(mktemp)
 step() {
     local name=$1 start=$SECONDS code=0
     shift
-    printf '\n== %s\n$ %s\n' "$name" "$*"
+    printf '\n== %s\n' "$name"
     "$@" || code=$?
     if [ "$code" -ne 0 ]; then
         failed_steps+=("$name (exit $code)")
@@ -20,11 +20,17 @@ step() {
     step_times+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
 }
 
+# shown COMMAND...: runs the command and says so.
+shown() {
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
 # counted COMMAND...: runs a test runner and adds what its closing lines say: nextest's, cargo test's, or plain ones.
 counted() {
     local code=0 counts
     # With pipefail the pipeline fails when the runner does.
-    "$@" 2>&1 | tee "$step_log" || code=$?
+    shown "$@" 2>&1 | tee "$step_log" || code=$?
     read -r -a counts < <(count_results "$step_log")
     passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
     return "$code"

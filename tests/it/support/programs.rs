@@ -66,7 +66,8 @@ impl Programs {
             .unwrap();
         let version = slug(String::from_utf8_lossy(&version.stdout).trim());
         let folder = cache("templates");
-        let template = folder.join(format!("{version}-{}-{TEMPLATE_REVISION}", self.key()));
+        let user = self.user.map_or(0, |(user, _)| user);
+        let template = folder.join(format!("{version}-{user}-{TEMPLATE_REVISION}"));
         let lock = File::create(folder.join("lock")).unwrap();
         lock.lock().unwrap();
         if !template.exists() {
