@@ -1,14 +1,16 @@
 //! The harness's own tests: they need a server, but nothing of the job.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::support::connection::Connection;
 use crate::support::database::Database;
 use crate::support::folder::Migrations;
 use crate::support::job::{Job, Signal};
-use crate::support::poll;
 use crate::support::redact::redact;
 use crate::support::server::{Server, Stop};
-use crate::support::tls::Authority;
+use crate::support::tls::{Authority, Identity};
+use crate::support::{poll, test_name};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -159,9 +161,7 @@ fn a_server_speaks_tls_and_asks_for_client_certificates() {
         .execute("create role app login; create role bob login password 'secret'");
     let folder = tempfile::tempdir().unwrap();
     let root = authority.save(folder.path());
-    let connect = |url: String, identity: Option<&crate::support::tls::Identity>| {
-        tls_query(&url, &root, identity)
-    };
+    let connect = |url: String, identity: Option<&Identity>| tls_query(&url, &root, identity);
     let app = format!(
         "postgresql://app@localhost:{}/postgres?sslmode=require",
         server.port()
@@ -213,11 +213,7 @@ fn bad_certificates_do_not_verify() {
 }
 
 /// Who the server says we are, over TLS.
-fn tls_query(
-    url: &str,
-    root: &std::path::Path,
-    identity: Option<&crate::support::tls::Identity>,
-) -> Result<String, String> {
+fn tls_query(url: &str, root: &Path, identity: Option<&Identity>) -> Result<String, String> {
     let root = native_tls::Certificate::from_pem(&std::fs::read(root).unwrap()).unwrap();
     let mut builder = native_tls::TlsConnector::builder();
     builder
@@ -257,11 +253,11 @@ fn pg_hba_and_settings_change_while_the_server_runs() {
         .connect("postgres")
         .execute("create role eve login password 'secret'");
     let url = server.address().url_as("eve:secret", "postgres");
-    crate::support::connection::Connection::open(&url).unwrap();
+    Connection::open(&url).unwrap();
     server.set_hba(&["host all eve all reject"]);
     server.configure(&[("work_mem", "5MB")]);
     server.reload();
-    let error = crate::support::connection::Connection::open(&url).unwrap_err();
+    let error = Connection::open(&url).unwrap_err();
     assert_eq!(error.code().unwrap().code(), "28000");
     assert_eq!(
         server.connect("postgres").value("show work_mem").as_deref(),
@@ -270,14 +266,34 @@ fn pg_hba_and_settings_change_while_the_server_runs() {
 }
 
 #[test]
-fn a_server_ends_with_the_process_that_uses_it() {
-    // What the watchdog sees of a killed test is that the other end of its pipe is closed.
-    let server = Server::builder().start();
-    let root = server.address().root.clone();
-    let mut session = server.connect("postgres");
-    drop(server);
-    assert!(session.try_query("select 1").is_err());
-    assert!(!root.exists());
+fn a_server_ends_with_the_process_that_uses_it_even_when_killed() {
+    // This very test, in a process of its own, is the one that is killed.
+    if std::env::var_os("SCHEMAGATE_TEST_HOLD").is_some() {
+        let server = Server::builder().start();
+        println!("root={}", server.address().root.display());
+        loop {
+            std::thread::park();
+        }
+    }
+    let mut holder = Job::program(std::env::current_exe().unwrap())
+        .args(["--exact", &test_name(), "--nocapture"])
+        .env("SCHEMAGATE_TEST_HOLD", "1");
+    if let Some(bin) = std::env::var_os("SCHEMAGATE_TEST_PG_BIN") {
+        holder = holder.env("SCHEMAGATE_TEST_PG_BIN", bin);
+    }
+    let mut holder = holder.spawn();
+    let line = holder.wait_for_line("root=", SOON);
+    let root = PathBuf::from(line.split_once("root=").unwrap().1);
+    let process = std::fs::read_to_string(root.join("data/postmaster.pid")).unwrap();
+    let process = Path::new("/proc").join(process.lines().next().unwrap());
+    assert!(process.exists());
+    holder.signal(Signal::KILL);
+    assert_eq!(holder.wait().signal, Some(9));
+    poll("the folder is gone", SOON, || {
+        (!root.exists()).then_some(())
+    });
+    // Its parent is gone, so it may stay as a zombie; it works nowhere any more.
+    assert!(std::fs::read_link(process.join("cwd")).is_err());
 }
 
 #[test]
@@ -319,7 +335,7 @@ fn a_run_that_is_dropped_is_killed() {
         .args(["-c", "echo up; exec sleep 600"])
         .spawn();
     run.wait_for_line("up", SOON);
-    let process = std::path::PathBuf::from(format!("/proc/{}", run.pid()));
+    let process = PathBuf::from(format!("/proc/{}", run.pid()));
     assert!(process.exists());
     drop(run);
     poll("the process is gone", SOON, || {

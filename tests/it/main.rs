@@ -4,8 +4,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     missing_docs,
-    reason = "a test ends by panicking, and its helpers with it"
+    reason = "a test, and its helpers with it, ends by panicking and speaks by printing"
 )]
 
 mod harness;
