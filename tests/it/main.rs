@@ -1,0 +1,17 @@
+//! The integration tests, one binary: each file is a subject, each test has a database of its own on a real server.
+//! Never uses a mock of the database, nor a server that it did not start.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test, and its helpers with it, ends by panicking and speaks by printing"
+)]
+
+mod harness;
+#[allow(
+    dead_code,
+    reason = "the harness offers what a test may want; not every subject wants all of it"
+)]
+mod support;

@@ -1,0 +1,60 @@
+//! What every test stands on: servers, databases, the job as its user runs it, folders of migrations, redaction.
+//! Takes a Linux machine with PostgreSQL's server programs. Never leaves a server, a process or a folder behind.
+
+pub mod cluster;
+pub mod connection;
+pub mod database;
+pub mod folder;
+pub mod job;
+pub mod programs;
+pub mod redact;
+pub mod server;
+pub mod shared;
+pub mod tls;
+pub mod watchdog;
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+/// Tries `probe` every 10 ms until it gives a value; fails the test with `what` after `limit`.
+///
+/// For facts of another process that tell nobody when they change; anything else has an event to wait for.
+#[track_caller]
+pub fn poll<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Whether tests that take time are wanted (`SCHEMAGATE_TEST_SLOW=1`); if not, says that this one is skipped.
+pub fn slow() -> bool {
+    let wanted = std::env::var_os("SCHEMAGATE_TEST_SLOW").is_some_and(|value| value == "1");
+    if !wanted {
+        skipped("takes time; SCHEMAGATE_TEST_SLOW=1 runs it");
+    }
+    wanted
+}
+
+/// Says that the running test is skipped: on stderr past the capture, and in the file that `scripts/test` reads out.
+pub fn skipped(reason: &str) {
+    let line = format!("skipped: {}: {reason}\n", test_name());
+    // A failed write of this line is no reason to fail the test.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(path) = std::env::var_os("SCHEMAGATE_TEST_SKIPPED") {
+        let file = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path);
+        let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
+    }
+}
+
+/// The name of the running test, which libtest gives to its thread.
+pub fn test_name() -> String {
+    std::thread::current().name().unwrap_or("test").to_owned()
+}
