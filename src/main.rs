@@ -66,11 +66,12 @@ fn usage(error: &clap::Error) -> ExitCode {
 fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
-    let code = runtime.block_on(async {
+    // One thread: the watcher and requests to cancel run between the answers that the run awaits.
+    let code = runtime.block_on(tokio::task::LocalSet::new().run_until(async {
         // Before anything else: as PID 1, SIGTERM without a handler is ignored.
         let signals = Signals::listen().context("cannot listen for signals")?;
         Ok::<_, anyhow::Error>(gate(cli, signals).await)
-    })?;
+    }))?;
     // A name that is still being resolved must not hold the exit up.
     runtime.shutdown_background();
     Ok(code)
@@ -81,7 +82,8 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     let started = Instant::now();
     let is_up = matches!(cli.command, None | Some(Command::Up { .. }));
     let stream = if is_up { Stream::Stdout } else { Stream::Stderr };
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let mut settings = match Settings::read(variables) {
         Ok(settings) => settings,
         Err(error) => {

@@ -253,12 +253,7 @@ fn check_target(entries: &[Entry<'_>], target: Option<Version>) -> Result<(), Pl
     Err(PlanError::UnknownTarget { target, newest })
 }
 
-fn divergence(
-    entry: &Entry<'_>,
-    table: &HistoryTable,
-    rules: Rules,
-    newest: Option<Version>,
-) -> Option<Divergence> {
+fn divergence(entry: &Entry<'_>, table: &HistoryTable, rules: Rules, newest: Option<Version>) -> Option<Divergence> {
     match (entry.state, entry.migration, entry.row) {
         (State::Divergent, Some(migration), Some(row)) => Some(Divergence::Edited {
             file: migration.file().to_owned(),

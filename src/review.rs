@@ -14,8 +14,6 @@ pub struct Reviewed<'a> {
     pub migration: &'a Migration,
     /// What its text holds.
     pub judgement: Judgement,
-    /// How many statements it has.
-    pub statements: usize,
 }
 
 impl Reviewed<'_> {
@@ -80,15 +78,13 @@ pub fn review<'a>(pending: &[&'a Migration]) -> Result<Vec<Reviewed<'a>>, Review
                 migration.file()
             );
         }
-        let statements = script::Statements::new(sql).count();
-        reviewed.push(Reviewed { migration, judgement, statements });
+        reviewed.push(Reviewed { migration, judgement });
     }
     if findings.is_empty() { Ok(reviewed) } else { Err(ReviewError::Forbidden(findings)) }
 }
 
 fn finding(migration: &Migration, sql: &str, refusal: &script::Refusal) -> Finding {
-    let place = script::Place { line: refusal.line, column: refusal.column, offset: refusal.range.start };
-    let excerpt = script::excerpt(sql, place);
+    let excerpt = script::excerpt(sql, refusal.range.start);
     Finding {
         file: migration.file().to_owned(),
         line: refusal.line,

@@ -337,12 +337,7 @@ fn warn_of(plan: &Plan<'_>) {
 }
 
 fn up_to_date(plan: &Plan<'_>) -> UpToDate {
-    UpToDate {
-        total: plan.applied,
-        newest: plan.newest_applied,
-        held_back: plan.held_back,
-        ahead: plan.ahead.len(),
-    }
+    UpToDate { total: plan.applied, newest: plan.newest_applied, held_back: plan.held_back, ahead: plan.ahead.len() }
 }
 
 /// How the database stands once the plan is carried out.
@@ -354,10 +349,8 @@ fn after(plan: &Plan<'_>) -> UpToDate {
 /// The plan under the lock is the one that counts; what was reviewed for the first one is not read again.
 fn still_pending<'a>(plan: &Plan<'a>, reviewed: Vec<Reviewed<'a>>) -> Result<Vec<Reviewed<'a>>, Error> {
     let wanted: Vec<Version> = plan.pending.iter().map(|migration| migration.version()).collect();
-    let kept: Vec<Reviewed<'a>> = reviewed
-        .into_iter()
-        .filter(|reviewed| wanted.binary_search(&reviewed.migration.version()).is_ok())
-        .collect();
+    let kept: Vec<Reviewed<'a>> =
+        reviewed.into_iter().filter(|reviewed| wanted.binary_search(&reviewed.migration.version()).is_ok()).collect();
     if kept.len() == wanted.len() { Ok(kept) } else { Ok(review::review(&plan.pending)?) }
 }
 

@@ -100,11 +100,7 @@ pub async fn apply(
 }
 
 /// One batch, tried again while it loses to other sessions' locks.
-async fn run_batch(
-    context: &mut Context<'_>,
-    batch: &Batch<'_>,
-    progress: &mut Progress,
-) -> Result<(), ApplyError> {
+async fn run_batch(context: &mut Context<'_>, batch: &Batch<'_>, progress: &mut Progress) -> Result<(), ApplyError> {
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
     loop {

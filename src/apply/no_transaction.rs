@@ -15,8 +15,7 @@ use crate::stop::StopReason;
 use super::transaction::{begin, broken_protocol, locate, record_message};
 use super::wait::{Awaited, Ended, Wait};
 use super::{
-    Applied, ApplyError, Cause, Context, DatabaseState, MigrationFailure, Phase, Progress, RecoveryPoint,
-    put_back,
+    Applied, ApplyError, Cause, Context, DatabaseState, MigrationFailure, Phase, Progress, RecoveryPoint, put_back,
 };
 
 /// An index of the database, by the name that a migration gives it.
@@ -35,17 +34,21 @@ pub(super) async fn run(
 ) -> Result<(), ApplyError> {
     let Some(reviewed) = batch.migrations.first() else { return Ok(()) };
     check_lock(context, progress).await?;
-    let text = reviewed.migration.read().map_err(|source| ApplyError::Changed {
-        source,
-        state: DatabaseState::between(progress),
-    })?;
+    let text = reviewed
+        .migration
+        .read()
+        .map_err(|source| ApplyError::Changed { source, state: DatabaseState::between(progress) })?;
     let statement = reviewed.judgement.no_transaction_statement.as_ref();
     let started = Instant::now();
     if let Some(statement) = statement {
         clear_invalid_index(context, reviewed, statement, progress).await?;
         if statement.concurrently {
             // It waits for every older writer by design; a timeout would only leave an invalid index behind.
-            context.session.query("SET lock_timeout = 0").await.map_err(|e| ApplyError::own("setting lock_timeout", e))?;
+            context
+                .session
+                .query("SET lock_timeout = 0")
+                .await
+                .map_err(|e| ApplyError::own("setting lock_timeout", e))?;
         }
     }
     let own = |error| ApplyError::own("running a migration", error);

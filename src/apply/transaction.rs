@@ -101,10 +101,7 @@ pub(super) async fn run(
 
 /// Opens the transaction behind the fence and awaits its answer: were it to fail unseen, the files that follow in the
 /// pipeline would run without a transaction.
-pub(super) async fn begin(
-    context: &Context<'_>,
-    progress: &Progress,
-) -> Result<(String, RecoveryPoint), ApplyError> {
+pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<(String, RecoveryPoint), ApplyError> {
     let own = |error| ApplyError::own("opening the transaction", error);
     let answer = context.session.query(&context.key.begin_sql()).await.map_err(own)?;
     let field = |statement: usize, column: usize| {
@@ -325,9 +322,7 @@ impl Transaction<'_, '_> {
                 self.migration_failure(last, Phase::Commit, None, server, state)
             }
             Part::Record(_) => ApplyError::own("recording a migration", QueryError::Server(Box::new(server))),
-            Part::CreateTable => {
-                ApplyError::own("creating the history table", QueryError::Server(Box::new(server)))
-            }
+            Part::CreateTable => ApplyError::own("creating the history table", QueryError::Server(Box::new(server))),
         }
     }
 
@@ -378,8 +373,8 @@ pub(super) fn locate(migration: &Migration, completed: usize, error: &ServerErro
     let sql = Migration::statements_text(&text);
     let number = completed + 1;
     if let Some(position) = error.position {
-        let place = script::place_of(sql, usize::try_from(position).ok()?);
-        let excerpt = script::excerpt(sql, place);
+        let place = script::position_of(sql, usize::try_from(position).ok()?);
+        let excerpt = script::excerpt(sql, place.byte);
         return Some(Statement {
             line: place.line,
             column: Some(place.column),
@@ -389,6 +384,6 @@ pub(super) fn locate(migration: &Migration, completed: usize, error: &ServerErro
         });
     }
     let statement = script::nth_statement(sql, number)?;
-    let excerpt = script::first_line(sql, &statement);
+    let excerpt = script::excerpt(sql, statement.range.start).text;
     Some(Statement { line: statement.line, column: None, number, excerpt, caret: None })
 }

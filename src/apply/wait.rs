@@ -114,5 +114,5 @@ impl Wait {
 
 /// Asks the server once to cancel what the session runs; does not wait for it.
 pub(super) fn cancel(context: &Context<'_>) {
-    tokio::spawn(context.session.canceller().cancel());
+    tokio::task::spawn_local(context.session.canceller().cancel());
 }

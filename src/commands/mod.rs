@@ -21,22 +21,20 @@ use schemagate::stop::Stop;
 pub(crate) fn dialer(settings: &Settings) -> Result<Arc<Dialer>, Error> {
     let url = settings.database_url.as_ref().ok_or(Error::NoDatabaseUrl)?;
     let environment = |name: &str| std::env::var(name).ok();
-    let target = Target::parse(url.expose(), &environment)
-        .map_err(|source| Error::Url { variable: url.variable(), source })?;
+    let target =
+        Target::parse(url.expose(), &environment).map_err(|source| Error::Url { variable: url.variable(), source })?;
     if !target.ignored.is_empty() {
-        tracing::warn!(
-            "{}: ignored parameters that only an ORM knows: {}",
-            url.variable(),
-            target.ignored.join(", ")
-        );
+        tracing::warn!("{}: ignored parameters that only an ORM knows: {}", url.variable(), target.ignored.join(", "));
+    }
+    for warning in &target.warnings {
+        tracing::warn!("{warning}");
+    }
+    if let Some(path) = target.tls.missing_client_certificate() {
+        tracing::warn!("the client certificate {} does not exist; going on without one", path.display());
     }
     let nonce = format!("{:016x}", rand::random::<u64>());
-    let parameters = SessionParameters::new(
-        settings.lock_timeout,
-        settings.statement_timeout,
-        target.options.clone(),
-        nonce,
-    );
+    let parameters =
+        SessionParameters::new(settings.lock_timeout, settings.statement_timeout, target.options.clone(), nonce);
     Ok(Arc::new(Dialer::new(target, parameters)))
 }
 

@@ -12,23 +12,15 @@ use schemagate::stop::Stop;
 
 use crate::cli::Format;
 
-pub(crate) async fn run(
-    settings: &Settings,
-    target: Option<i64>,
-    format: Format,
-    stop: &Stop,
-) -> Result<(), Error> {
+pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format, stop: &Stop) -> Result<(), Error> {
     let set = super::load(settings)?;
     let mut run = super::run(settings, &set, stop)?;
     let looked = run.look(Need::Read).await?;
     let plan = plan_for(settings, &set, &looked.reading, target.map(Version::new))?;
     let batches = batches(review(&plan.pending)?, settings.atomicity);
-    let described = run.dialer.target().describe();
-    let place = Place {
-        target: &described,
-        server_version: &looked.session.server.version,
-        table: &looked.reading.table,
-    };
+    let described = run.dialer.target().to_string();
+    let place =
+        Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
     match format {
         Format::Text => super::print(&report::text(place, &plan, &batches)),
         Format::Json => super::print(&[report::json(place, &plan, &batches).to_string()]),

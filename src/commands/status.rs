@@ -47,12 +47,9 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
                 .map_err(|reason| Error::Stopped { reason, state: DatabaseState::Unchanged })?;
             continue;
         }
-        let described = run.dialer.target().describe();
-        let place = Place {
-            target: &described,
-            server_version: &looked.session.server.version,
-            table: &looked.reading.table,
-        };
+        let described = run.dialer.target().to_string();
+        let place =
+            Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
         match format {
             Format::Text => super::print(&report::text(place, &entries)),
             Format::Json => super::print(&[report::json(place, &entries).to_string()]),

@@ -25,7 +25,13 @@ pub(crate) async fn run(
 /// The last line of a run that ended well.
 pub(crate) fn tell(outcome: &UpToDate, progress: &Progress, elapsed: Duration) {
     if let Some(after) = &progress.after {
-        tracing::info!(wal = after.wal, server_time = after.time, "recovery point after the last change: WAL {} at {}", after.wal, after.time);
+        tracing::info!(
+            wal = after.wal,
+            server_time = after.time,
+            "recovery point after the last change: WAL {} at {}",
+            after.wal,
+            after.time
+        );
     }
     let first = progress.applied.first().map(|applied| applied.version.get());
     let last = progress.applied.last().map(|applied| applied.version.get());

@@ -30,9 +30,7 @@ impl FromStr for Checksum {
     type Err = ChecksumError;
 
     fn from_str(text: &str) -> Result<Checksum, ChecksumError> {
-        let fault = || ChecksumError {
-            text: text.to_owned(),
-        };
+        let fault = || ChecksumError { text: text.to_owned() };
         if !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(fault());
         }
@@ -59,14 +57,7 @@ pub(super) struct Key<'a> {
 impl Key<'_> {
     /// Computes the checksum of a text; none where the version does not fit the width.
     pub(super) fn checksum(self, width: VersionWidth, text: &str) -> Option<Checksum> {
-        self.checksum_of(
-            width,
-            &TextForm {
-                text,
-                bom: false,
-                lines: Lines::AsIs,
-            },
-        )
+        self.checksum_of(width, &TextForm { text, bom: false, lines: Lines::AsIs })
     }
 
     /// Computes the checksum at the width that every version fits.
@@ -133,11 +124,7 @@ impl TextForm<'_> {
         let mut previous = "";
         for (line, end) in lines.zip(ends) {
             // A carriage return counts as part of the line end only where a line feed follows.
-            let kept = if end.is_empty() {
-                previous
-            } else {
-                previous.strip_suffix('\r').unwrap_or(previous)
-            };
+            let kept = if end.is_empty() { previous } else { previous.strip_suffix('\r').unwrap_or(previous) };
             hasher.write(kept.as_bytes());
             hasher.write(end.as_bytes());
             previous = line;
@@ -150,36 +137,16 @@ impl TextForm<'_> {
 mod tests {
     use super::*;
 
-    const TEXTS: [&str; 7] = [
-        "",
-        "select 1;",
-        "a\r\nb",
-        "\u{feff}x",
-        "ünïcödé 漢字",
-        "a\0b",
-        "line\n\n\r\n\r end\r",
-    ];
+    const TEXTS: [&str; 7] = ["", "select 1;", "a\r\nb", "\u{feff}x", "ünïcödé 漢字", "a\0b", "line\n\n\r\n\r end\r"];
 
     #[test]
     fn int4_checksums_are_those_of_refinery() {
         let long = "insert into t values (1);\n".repeat(3000);
         for version in [0_i32, 1, 7, 255, 65_536, i32::MAX] {
-            for name in [
-                "a",
-                "initial_schema",
-                "_",
-                "Ärger_1",
-                "漢字",
-                &"n".repeat(255),
-            ] {
+            for name in ["a", "initial_schema", "_", "Ärger_1", "漢字", &"n".repeat(255)] {
                 for text in TEXTS.iter().chain([&long.as_str()]) {
-                    let theirs =
-                        ::refinery::Migration::unapplied(&format!("V{version}__{name}"), text)
-                            .unwrap();
-                    let ours = Key {
-                        name,
-                        version: Version::new(version.into()),
-                    };
+                    let theirs = ::refinery::Migration::unapplied(&format!("V{version}__{name}"), text).unwrap();
+                    let ours = Key { name, version: Version::new(version.into()) };
                     let ours = ours.checksum(VersionWidth::Int4, text).unwrap();
                     assert_eq!(ours.to_string(), theirs.checksum().to_string());
                 }
@@ -196,67 +163,36 @@ mod tests {
             bytes.extend(b"select 1;\xff");
             hasher.write(&bytes);
             let expected = Checksum(hasher.finish());
-            let key = Key {
-                name: "orders",
-                version: Version::new(version),
-            };
-            assert_eq!(
-                key.checksum(VersionWidth::Int8, "select 1;"),
-                Some(expected)
-            );
+            let key = Key { name: "orders", version: Version::new(version) };
+            assert_eq!(key.checksum(VersionWidth::Int8, "select 1;"), Some(expected));
             assert_eq!(key.checksum_int8("select 1;"), expected);
         }
     }
 
     #[test]
     fn a_version_too_wide_for_int4_has_no_int4_checksum() {
-        let key = Key {
-            name: "a",
-            version: Version::new(2_147_483_648),
-        };
+        let key = Key { name: "a", version: Version::new(2_147_483_648) };
         assert_eq!(key.checksum(VersionWidth::Int4, "x"), None);
     }
 
     #[test]
     fn a_form_fed_in_pieces_hashes_as_the_text_made_whole() {
-        let key = Key {
-            name: "a",
-            version: Version::new(1),
-        };
+        let key = Key { name: "a", version: Version::new(1) };
         for text in TEXTS {
             let bare = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
             let lf = bare.replace("\r\n", "\n");
             let crlf = lf.replace('\n', "\r\n");
             let whole = [bare, &lf, &crlf].map(|t| [t.to_owned(), format!("\u{feff}{t}")]);
             for (form, whole) in text_forms(text).zip(whole.as_flattened()) {
-                assert_eq!(
-                    key.checksum_of(VersionWidth::Int8, &form),
-                    Some(key.checksum_int8(whole)),
-                    "{whole:?}"
-                );
+                assert_eq!(key.checksum_of(VersionWidth::Int8, &form), Some(key.checksum_int8(whole)), "{whole:?}");
             }
         }
     }
 
     #[test]
     fn a_checksum_is_read_as_it_is_written() {
-        assert_eq!(
-            "18446744073709551615"
-                .parse::<Checksum>()
-                .unwrap()
-                .to_string(),
-            "18446744073709551615"
-        );
-        for text in [
-            "",
-            "+1",
-            "-1",
-            " 1",
-            "1 ",
-            "18446744073709551616",
-            "0x1",
-            "abc",
-        ] {
+        assert_eq!("18446744073709551615".parse::<Checksum>().unwrap().to_string(), "18446744073709551615");
+        for text in ["", "+1", "-1", " 1", "1 ", "18446744073709551616", "0x1", "abc"] {
             assert!(text.parse::<Checksum>().is_err(), "{text:?}");
         }
     }

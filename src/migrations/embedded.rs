@@ -16,12 +16,7 @@ pub(super) fn load() -> Result<MigrationSet, IntakeError> {
     let embedded: Vec<(String, &str)> = runner
         .get_migrations()
         .iter()
-        .map(|migration| {
-            (
-                format!("{migration}.sql"),
-                migration.sql().unwrap_or_default(),
-            )
-        })
+        .map(|migration| (format!("{migration}.sql"), migration.sql().unwrap_or_default()))
         .collect();
     MigrationSet::from_texts(embedded.iter().map(|(file, sql)| (file.as_str(), *sql)))
 }
@@ -38,13 +33,8 @@ mod tests {
         assert_eq!(*set.origin(), Origin::Embedded);
         assert_eq!(set.iter().next().unwrap().file(), "V0__initial_schema.sql");
         for theirs in files::migrations::runner().get_migrations() {
-            let ours = set
-                .get(crate::migrations::Version::new(theirs.version().into()))
-                .unwrap();
-            assert_eq!(
-                ours.checksum(VersionWidth::Int4).unwrap().to_string(),
-                theirs.checksum().to_string()
-            );
+            let ours = set.get(crate::migrations::Version::new(theirs.version().into())).unwrap();
+            assert_eq!(ours.checksum(VersionWidth::Int4).unwrap().to_string(), theirs.checksum().to_string());
             assert_eq!(ours.read().unwrap(), theirs.sql().unwrap());
         }
     }
@@ -54,15 +44,7 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
         let (embedded, folder) = (load().unwrap(), MigrationSet::load(Some(&folder)).unwrap());
         let facts = |set: &MigrationSet| -> Vec<_> {
-            set.iter()
-                .map(|m| {
-                    (
-                        m.version(),
-                        m.name().to_owned(),
-                        m.checksum(VersionWidth::Int8),
-                    )
-                })
-                .collect()
+            set.iter().map(|m| (m.version(), m.name().to_owned(), m.checksum(VersionWidth::Int8))).collect()
         };
         assert_eq!(facts(&embedded), facts(&folder));
     }

@@ -103,9 +103,7 @@ pub enum NameReason {
     #[error("no name follows the version")]
     NoName,
     /// `V1__a-b.sql`.
-    #[error(
-        "the character {found:?} is not allowed in the name (letters, digits and underscores are)"
-    )]
+    #[error("the character {found:?} is not allowed in the name (letters, digits and underscores are)")]
     Character {
         /// The first such character.
         found: char,
@@ -124,10 +122,7 @@ impl FileName {
     /// # Errors
     /// [`NameFault`] with the reason and the nearest right name.
     pub fn parse(file_name: &str) -> Result<FileName, NameFault> {
-        parse_strictly(file_name).map_err(|reason| NameFault {
-            reason,
-            nearest: nearest(file_name),
-        })
+        parse_strictly(file_name).map_err(|reason| NameFault { reason, nearest: nearest(file_name) })
     }
 
     /// Gives the prefix.
@@ -169,26 +164,15 @@ fn extension_at(file_name: &str) -> Option<usize> {
 
 fn parse_strictly(file_name: &str) -> Result<FileName, NameReason> {
     let stem = file_name.strip_suffix(".sql").ok_or_else(|| {
-        let found = extension_at(file_name)
-            .and_then(|at| file_name.get(at..))
-            .unwrap_or(file_name);
-        NameReason::Extension {
-            found: found.to_owned(),
-        }
+        let found = extension_at(file_name).and_then(|at| file_name.get(at..)).unwrap_or(file_name);
+        NameReason::Extension { found: found.to_owned() }
     })?;
     let (prefix, rest) = split_prefix(stem)?;
     let (digits, rest) = split_digits(rest);
     let name = check_separator(digits, rest)?;
     check_name(name)?;
-    let version = digits.parse().map_err(|_| NameReason::VersionTooBig {
-        found: digits.to_owned(),
-    })?;
-    Ok(FileName {
-        prefix,
-        version: Version::new(version),
-        digits: digits.len(),
-        name: name.to_owned(),
-    })
+    let version = digits.parse().map_err(|_| NameReason::VersionTooBig { found: digits.to_owned() })?;
+    Ok(FileName { prefix, version: Version::new(version), digits: digits.len(), name: name.to_owned() })
 }
 
 fn split_prefix(stem: &str) -> Result<(Prefix, &str), NameReason> {
@@ -198,17 +182,13 @@ fn split_prefix(stem: &str) -> Result<(Prefix, &str), NameReason> {
         Some(c @ ('v' | 'u')) if rest.as_str().starts_with(|d: char| d.is_ascii_digit()) => {
             Err(NameReason::SmallPrefix { found: c })
         }
-        Some(c) => Prefix::of(c)
-            .map(|prefix| (prefix, rest.as_str()))
-            .ok_or(NameReason::OtherPrefix { found: c }),
+        Some(c) => Prefix::of(c).map(|prefix| (prefix, rest.as_str())).ok_or(NameReason::OtherPrefix { found: c }),
         None => Err(NameReason::NoPrefix),
     }
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
 }
 
@@ -220,18 +200,12 @@ fn check_separator<'a>(digits: &str, rest: &'a str) -> Result<&'a str, NameReaso
     if let Some(name) = rest.strip_prefix("__") {
         return Ok(name);
     }
-    let fraction = rest
-        .strip_prefix(['.', ','])
-        .map_or("", |rest| split_digits(rest).0);
+    let fraction = rest.strip_prefix(['.', ',']).map_or("", |rest| split_digits(rest).0);
     if !fraction.is_empty() {
         let found = format!("{digits}{}", rest.split('_').next().unwrap_or(fraction));
         return Err(NameReason::DottedVersion { found });
     }
-    Err(if rest.is_empty() {
-        NameReason::NoName
-    } else {
-        NameReason::NoSeparator
-    })
+    Err(if rest.is_empty() { NameReason::NoName } else { NameReason::NoSeparator })
 }
 
 fn check_name(name: &str) -> Result<(), NameReason> {
@@ -242,11 +216,7 @@ fn check_name(name: &str) -> Result<(), NameReason> {
         return Err(NameReason::Character { found });
     }
     let characters = name.chars().count();
-    if characters > LONGEST_NAME {
-        Err(NameReason::TooLong { characters })
-    } else {
-        Ok(())
-    }
+    if characters > LONGEST_NAME { Err(NameReason::TooLong { characters }) } else { Ok(()) }
 }
 
 /// Repairs a name as its author most likely meant it; none where a version or a name would have to be invented.
@@ -257,21 +227,11 @@ fn nearest(file_name: &str) -> Option<String> {
         'U' | 'u' => ("U", stem.get(1..)?),
         _ => ("V", stem),
     };
-    let end = rest
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(rest.len());
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     let (version, rest) = rest.split_at(end);
     let version = version.replace('.', "");
-    let name: String = rest
-        .trim_start_matches("__")
-        .chars()
-        .map(|c| if is_word(c) { c } else { '_' })
-        .collect();
-    let name = if rest.starts_with("__") {
-        &name
-    } else {
-        name.trim_start_matches('_')
-    };
+    let name: String = rest.trim_start_matches("__").chars().map(|c| if is_word(c) { c } else { '_' }).collect();
+    let name = if rest.starts_with("__") { &name } else { name.trim_start_matches('_') };
     let repaired = format!("{prefix}{version}__{name}.sql");
     parse_strictly(&repaired).ok().map(|_| repaired)
 }
@@ -291,29 +251,12 @@ mod tests {
             ("V1__a.sql", Prefix::Versioned, 1, 1, "a"),
             ("U0000__x_1.sql", Prefix::Unversioned, 0, 4, "x_1"),
             ("V007___a.sql", Prefix::Versioned, 7, 3, "_a"),
-            (
-                "V20240501120000__Ärger.sql",
-                Prefix::Versioned,
-                20_240_501_120_000,
-                14,
-                "Ärger",
-            ),
-            (
-                "V9223372036854775807__a__b.sql",
-                Prefix::Versioned,
-                i64::MAX,
-                19,
-                "a__b",
-            ),
+            ("V20240501120000__Ärger.sql", Prefix::Versioned, 20_240_501_120_000, 14, "Ärger"),
+            ("V9223372036854775807__a__b.sql", Prefix::Versioned, i64::MAX, 19, "a__b"),
         ] {
             let parsed = FileName::parse(file).unwrap();
             assert_eq!(
-                (
-                    parsed.prefix,
-                    parsed.version.get(),
-                    parsed.digits,
-                    parsed.name()
-                ),
+                (parsed.prefix, parsed.version.get(), parsed.digits, parsed.name()),
                 (prefix, version, digits, name)
             );
         }
@@ -322,36 +265,12 @@ mod tests {
     #[test]
     fn wrong_names_say_what_is_wrong_and_the_nearest_right_name() {
         for (file, reason, nearest) in [
-            (
-                "v1__a.sql",
-                "the prefix 'v' must be a capital letter",
-                "V1__a.sql",
-            ),
-            (
-                "u1__a.sql",
-                "the prefix 'u' must be a capital letter",
-                "U1__a.sql",
-            ),
-            (
-                "V1_a.sql",
-                "two underscores must stand between the version and the name",
-                "V1__a.sql",
-            ),
-            (
-                "V1a.sql",
-                "two underscores must stand between the version and the name",
-                "V1__a.sql",
-            ),
-            (
-                "V1-a.sql",
-                "two underscores must stand between the version and the name",
-                "V1__a.sql",
-            ),
-            (
-                "V1 __a.sql",
-                "two underscores must stand between the version and the name",
-                "V1__a.sql",
-            ),
+            ("v1__a.sql", "the prefix 'v' must be a capital letter", "V1__a.sql"),
+            ("u1__a.sql", "the prefix 'u' must be a capital letter", "U1__a.sql"),
+            ("V1_a.sql", "two underscores must stand between the version and the name", "V1__a.sql"),
+            ("V1a.sql", "two underscores must stand between the version and the name", "V1__a.sql"),
+            ("V1-a.sql", "two underscores must stand between the version and the name", "V1__a.sql"),
+            ("V1 __a.sql", "two underscores must stand between the version and the name", "V1__a.sql"),
             (
                 "V1__a-b.sql",
                 "the character '-' is not allowed in the name (letters, digits and underscores are)",
@@ -362,63 +281,19 @@ mod tests {
                 "the character '.' is not allowed in the name (letters, digits and underscores are)",
                 "V1__a_b.sql",
             ),
-            (
-                "V1__a.SQL",
-                "the file name ends in \".SQL\" and not in \".sql\"",
-                "V1__a.sql",
-            ),
-            (
-                "V1__a.sql\n",
-                "the file name ends in \".sql\\n\" and not in \".sql\"",
-                "V1__a.sql",
-            ),
-            (
-                "V1__a.Sql ",
-                "the file name ends in \".Sql \" and not in \".sql\"",
-                "V1__a.sql",
-            ),
-            (
-                "V1.2__x.sql",
-                "the version 1.2 is not a whole number",
-                "V12__x.sql",
-            ),
-            (
-                "V1.2.3__x.sql",
-                "the version 1.2.3 is not a whole number",
-                "V123__x.sql",
-            ),
-            (
-                "|1__x.sql",
-                "the file name starts with '|' and not with V or U and a version",
-                "V1__x.sql",
-            ),
-            (
-                "1__x.sql",
-                "the prefix V is missing before the version",
-                "V1__x.sql",
-            ),
-            (
-                "0001_init.sql",
-                "the prefix V is missing before the version",
-                "V0001__init.sql",
-            ),
+            ("V1__a.SQL", "the file name ends in \".SQL\" and not in \".sql\"", "V1__a.sql"),
+            ("V1__a.sql\n", "the file name ends in \".sql\\n\" and not in \".sql\"", "V1__a.sql"),
+            ("V1__a.Sql ", "the file name ends in \".Sql \" and not in \".sql\"", "V1__a.sql"),
+            ("V1.2__x.sql", "the version 1.2 is not a whole number", "V12__x.sql"),
+            ("V1.2.3__x.sql", "the version 1.2.3 is not a whole number", "V123__x.sql"),
+            ("|1__x.sql", "the file name starts with '|' and not with V or U and a version", "V1__x.sql"),
+            ("1__x.sql", "the prefix V is missing before the version", "V1__x.sql"),
+            ("0001_init.sql", "the prefix V is missing before the version", "V0001__init.sql"),
             ("V__a.sql", "no version follows the prefix", ""),
             ("V\u{661}__a.sql", "no version follows the prefix", ""),
-            (
-                "R__views.sql",
-                "the file name starts with 'R' and not with V or U and a version",
-                "",
-            ),
-            (
-                "schema.sql",
-                "the file name starts with 's' and not with V or U and a version",
-                "",
-            ),
-            (
-                "users.sql",
-                "the file name starts with 'u' and not with V or U and a version",
-                "",
-            ),
+            ("R__views.sql", "the file name starts with 'R' and not with V or U and a version", ""),
+            ("schema.sql", "the file name starts with 's' and not with V or U and a version", ""),
+            ("users.sql", "the file name starts with 'u' and not with V or U and a version", ""),
             ("V1__.sql", "no name follows the version", ""),
             ("V1.sql", "no name follows the version", ""),
             (".sql", "the prefix V is missing before the version", ""),
@@ -428,11 +303,7 @@ mod tests {
                 "",
             ),
         ] {
-            assert_eq!(
-                fault(file),
-                (reason.to_owned(), nearest.to_owned()),
-                "{file}"
-            );
+            assert_eq!(fault(file), (reason.to_owned(), nearest.to_owned()), "{file}");
         }
     }
 
@@ -448,50 +319,23 @@ mod tests {
         // Up to the first scripts whose newest letters the compiler's tables know and refinery's do not.
         let all = (0..0x800_u32).filter_map(char::from_u32);
         let missing: Vec<char> = all
-            .filter(|c| {
-                c.is_alphabetic()
-                    || c.is_ascii_punctuation()
-                    || c.is_ascii_digit()
-                    || c.is_whitespace()
-            })
-            .filter(|c| {
-                ::refinery::Migration::unapplied(&format!("V1__{c}"), "").is_ok() != is_word(*c)
-            })
+            .filter(|c| c.is_alphabetic() || c.is_ascii_punctuation() || c.is_ascii_digit() || c.is_whitespace())
+            .filter(|c| ::refinery::Migration::unapplied(&format!("V1__{c}"), "").is_ok() != is_word(*c))
             .collect();
         assert_eq!(missing, Vec::<char>::new());
     }
 
     #[test]
     fn no_name_makes_the_parser_panic() {
-        let parts = [
-            "V",
-            "1",
-            "_",
-            "__",
-            ".",
-            "sql",
-            ".sql",
-            "ä",
-            "|",
-            " ",
-            "\u{feff}",
-            "u",
-            "99999999999999999999",
-        ];
+        let parts = ["V", "1", "_", "__", ".", "sql", ".sql", "ä", "|", " ", "\u{feff}", "u", "99999999999999999999"];
         let mut seed = 7_usize;
         for _ in 0..20_000 {
             let mut name = String::new();
             for _ in 0..6 {
-                seed = seed
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 name.push_str(parts[(seed >> 33) % parts.len()]);
             }
-            if let Err(NameFault {
-                nearest: Some(nearest),
-                ..
-            }) = FileName::parse(&name)
-            {
+            if let Err(NameFault { nearest: Some(nearest), .. }) = FileName::parse(&name) {
                 assert!(FileName::parse(&nearest).is_ok());
             }
         }

@@ -9,14 +9,13 @@ use std::sync::Arc;
 mod checksum;
 mod embedded;
 mod file_name;
-mod new;
+pub mod new;
 mod problem;
 mod refinery;
 pub mod script;
 
 pub use checksum::{Checksum, ChecksumError, VersionWidth};
 pub use file_name::{FileName, NameFault, NameReason, Prefix};
-pub use new::{NewNameError, next_file, next_file_name};
 pub use problem::{Fault, IntakeError, Problem};
 
 use checksum::{Key, text_forms};
@@ -109,21 +108,11 @@ enum Source {
 impl Migration {
     /// Takes the facts of a text; the text itself is kept only where `source` holds it.
     fn of_text(name: FileName, file: String, text: &str, source: Source) -> Migration {
-        let key = Key {
-            name: name.name(),
-            version: name.version(),
-        };
+        let key = Key { name: name.name(), version: name.version() };
         let int4 = key.checksum(VersionWidth::Int4, text);
         let int8 = key.checksum_int8(text);
         let size_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        Migration {
-            name,
-            file,
-            size_bytes,
-            int4,
-            int8,
-            source,
-        }
+        Migration { name, file, size_bytes, int4, int8, source }
     }
 
     /// Gives the version.
@@ -159,15 +148,9 @@ impl Migration {
     pub fn read(&self) -> Result<String, ReadError> {
         let text = match &self.source {
             Source::Text(text) => return Ok(text.to_string()),
-            Source::File(path) => {
-                refinery::read_text(path).map_err(|fault| self.read_error(fault))?
-            }
+            Source::File(path) => refinery::read_text(path).map_err(|fault| self.read_error(fault))?,
         };
-        if self.key().checksum_int8(&text) == self.int8 {
-            Ok(text)
-        } else {
-            Err(self.changed())
-        }
+        if self.key().checksum_int8(&text) == self.int8 { Ok(text) } else { Err(self.changed()) }
     }
 
     /// Gives the checksum as refinery computes it with versions of this width; none where the version does not fit.
@@ -193,11 +176,7 @@ impl Migration {
                 .iter()
                 .any(|width| key.checksum_of(*width, &form) == Some(recorded))
         });
-        Ok(if same {
-            Comparison::LineEndings
-        } else {
-            Comparison::Different
-        })
+        Ok(if same { Comparison::LineEndings } else { Comparison::Different })
     }
 
     /// Gives the part of a migration's text that is sent to the server: all but a leading byte-order mark.
@@ -206,25 +185,17 @@ impl Migration {
     }
 
     fn key(&self) -> Key<'_> {
-        Key {
-            name: self.name(),
-            version: self.version(),
-        }
+        Key { name: self.name(), version: self.version() }
     }
 
     fn changed(&self) -> ReadError {
-        ReadError::Changed {
-            file: self.file.clone(),
-        }
+        ReadError::Changed { file: self.file.clone() }
     }
 
     /// What was text at intake and is none now has changed.
     fn read_error(&self, fault: Fault) -> ReadError {
         match fault {
-            Fault::Unreadable { reason } => ReadError::Unreadable {
-                file: self.file.clone(),
-                source: reason,
-            },
+            Fault::Unreadable { reason } => ReadError::Unreadable { file: self.file.clone(), source: reason },
             _ => self.changed(),
         }
     }
@@ -271,31 +242,19 @@ impl MigrationSet {
     ///
     /// # Errors
     /// [`IntakeError`] with every fault of every text.
-    pub fn from_texts<'a>(
-        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<MigrationSet, IntakeError> {
+    pub fn from_texts<'a>(texts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<MigrationSet, IntakeError> {
         let mut migrations = Vec::new();
         let mut problems = Vec::new();
         for (file, text) in texts {
             let parsed = FileName::parse(file).map_err(Fault::Name);
             match parsed.and_then(|name| problem::check_text(text).map(|()| name)) {
                 Ok(name) => {
-                    migrations.push(Migration::of_text(
-                        name,
-                        file.to_owned(),
-                        text,
-                        Source::Text(text.into()),
-                    ));
+                    migrations.push(Migration::of_text(name, file.to_owned(), text, Source::Text(text.into())));
                 }
-                Err(fault) => problems.push(Problem {
-                    file: file.to_owned(),
-                    fault,
-                }),
+                Err(fault) => problems.push(Problem { file: file.to_owned(), fault }),
             }
         }
-        problems.extend(problem::duplicates(
-            migrations.iter().map(|m| (m.file(), m.version())),
-        ));
+        problems.extend(problem::duplicates(migrations.iter().map(|m| (m.file(), m.version()))));
         MigrationSet::settle(Origin::Embedded, migrations, problems, false)
     }
 
@@ -307,18 +266,11 @@ impl MigrationSet {
         drizzle: bool,
     ) -> Result<MigrationSet, IntakeError> {
         if migrations.is_empty() && problems.is_empty() {
-            problems.push(Problem {
-                file: String::new(),
-                fault: Fault::NoMigrations,
-            });
+            problems.push(Problem { file: String::new(), fault: Fault::NoMigrations });
         }
         if !problems.is_empty() {
             problems.sort_by(|a, b| a.file.cmp(&b.file));
-            return Err(IntakeError {
-                origin,
-                problems,
-                drizzle,
-            });
+            return Err(IntakeError { origin, problems, drizzle });
         }
         migrations.sort_by_key(Migration::version);
         Ok(MigrationSet { migrations, origin })
@@ -346,10 +298,7 @@ impl MigrationSet {
 
     /// Finds a migration by its version.
     pub fn get(&self, version: Version) -> Option<&Migration> {
-        let place = self
-            .migrations
-            .binary_search_by_key(&version, Migration::version)
-            .ok()?;
+        let place = self.migrations.binary_search_by_key(&version, Migration::version).ok()?;
         self.migrations.get(place)
     }
 
@@ -386,38 +335,22 @@ mod tests {
 
     #[test]
     fn a_set_is_in_the_order_of_versions_not_of_names() {
-        let set = MigrationSet::from_texts([
-            ("V10__b.sql", "x"),
-            ("U9__a.sql", "x"),
-            ("V0100__c.sql", "x"),
-        ])
-        .unwrap();
+        let set = MigrationSet::from_texts([("V10__b.sql", "x"), ("U9__a.sql", "x"), ("V0100__c.sql", "x")]).unwrap();
         let versions: Vec<i64> = set.iter().map(|m| m.version().get()).collect();
         assert_eq!(versions, [9, 10, 100]);
         assert_eq!(set.newest().unwrap().file(), "V0100__c.sql");
-        assert_eq!(
-            set.get(Version::new(9)).unwrap().prefix(),
-            Prefix::Unversioned
-        );
+        assert_eq!(set.get(Version::new(9)).unwrap().prefix(), Prefix::Unversioned);
         assert!(set.get(Version::new(11)).is_none());
     }
 
     #[test]
     fn the_same_text_compares_exact() {
-        assert_eq!(
-            one("a;\nb;\n").compare(recorded("a;\nb;\n")).unwrap(),
-            Comparison::Exact
-        );
+        assert_eq!(one("a;\nb;\n").compare(recorded("a;\nb;\n")).unwrap(), Comparison::Exact);
     }
 
     #[test]
     fn line_ends_and_byte_order_marks_are_the_same_migration() {
-        let forms = [
-            "a;\nb;\n",
-            "a;\r\nb;\r\n",
-            "\u{feff}a;\nb;\n",
-            "\u{feff}a;\r\nb;\r\n",
-        ];
+        let forms = ["a;\nb;\n", "a;\r\nb;\r\n", "\u{feff}a;\nb;\n", "\u{feff}a;\r\nb;\r\n"];
         for ours in forms.into_iter().chain(["a;\nb;\r\n"]) {
             for theirs in forms.into_iter().filter(|theirs| *theirs != ours) {
                 assert_eq!(
@@ -432,19 +365,13 @@ mod tests {
     #[test]
     fn another_text_is_different() {
         for theirs in ["a;\nb; \n", "a;\nb;", "A;\nb;\n", "a;\n\nb;\n", "a;\rb;\r"] {
-            assert_eq!(
-                one("a;\nb;\n").compare(recorded(theirs)).unwrap(),
-                Comparison::Different,
-                "{theirs:?}"
-            );
+            assert_eq!(one("a;\nb;\n").compare(recorded(theirs)).unwrap(), Comparison::Different, "{theirs:?}");
         }
     }
 
     #[test]
     fn a_mixed_file_that_gained_a_byte_order_mark_is_the_same_migration() {
-        let comparison = one("\u{feff}a;\nb;\r\n")
-            .compare(recorded("a;\nb;\r\n"))
-            .unwrap();
+        let comparison = one("\u{feff}a;\nb;\r\n").compare(recorded("a;\nb;\r\n")).unwrap();
         assert_eq!(comparison, Comparison::LineEndings);
     }
 
@@ -461,10 +388,7 @@ mod tests {
             assert!(matches!(migration.read(), Err(ReadError::Changed { .. })));
         }
         fs::remove_file(&path).unwrap();
-        assert!(matches!(
-            migration.read(),
-            Err(ReadError::Unreadable { .. })
-        ));
+        assert!(matches!(migration.read(), Err(ReadError::Unreadable { .. })));
     }
 
     #[test]

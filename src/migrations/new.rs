@@ -34,9 +34,7 @@ pub enum NewNameError {
         found: char,
     },
     /// Longer than the history or a file system holds.
-    #[error(
-        "the name is {characters} characters long, and the file name {bytes} bytes (the limit is 255 of either)"
-    )]
+    #[error("the name is {characters} characters long, and the file name {bytes} bytes (the limit is 255 of either)")]
     TooLong {
         /// Its length.
         characters: usize,
@@ -61,12 +59,20 @@ pub enum NewNameError {
 }
 
 impl NewNameError {
+    /// Says whether the words given are at fault, and not the folder.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            NewNameError::Empty { .. } | NewNameError::Character { .. } | NewNameError::TooLong { .. } => true,
+            NewNameError::NoVersionLeft { .. } | NewNameError::Exists { .. } | NewNameError::Folder(_) => false,
+        }
+    }
+
     /// Gives the way out.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            NewNameError::Empty { .. } | NewNameError::Character { .. } => Some(
-                "letters, digits and underscores are allowed; spaces and dashes become underscores",
-            ),
+            NewNameError::Empty { .. } | NewNameError::Character { .. } => {
+                Some("letters, digits and underscores are allowed; spaces and dashes become underscores")
+            }
             NewNameError::TooLong { .. } => Some("shorten the name"),
             NewNameError::NoVersionLeft { .. } => Some("renumber the newest file"),
             NewNameError::Exists { .. } => Some("give another name"),
@@ -81,31 +87,14 @@ impl NewNameError {
 /// # Errors
 /// [`NewNameError`]; [`NewNameError::Folder`] where a file's name is wrong or a version is taken twice.
 pub fn next_file(folder: &Path, name: &str, now: SystemTime) -> Result<PathBuf, NewNameError> {
-    let Listing {
-        files,
-        mut problems,
-        drizzle,
-    } = Listing::of(folder);
-    problems.extend(super::problem::duplicates(
-        files
-            .iter()
-            .map(|file| (file.label.as_str(), file.name.version())),
-    ));
+    let Listing { files, mut problems, drizzle } = Listing::of(folder);
+    problems.extend(super::problem::duplicates(files.iter().map(|file| (file.label.as_str(), file.name.version()))));
     problems.retain(|Problem { fault, .. }| !matches!(fault, Fault::FolderMissing));
     if !problems.is_empty() {
         problems.sort_by(|a, b| a.file.cmp(&b.file));
-        return Err(IntakeError {
-            origin: Origin::Folder(folder.to_owned()),
-            problems,
-            drizzle,
-        }
-        .into());
+        return Err(IntakeError { origin: Origin::Folder(folder.to_owned()), problems, drizzle }.into());
     }
-    let path = folder.join(next_file_name(
-        files.iter().map(|file| &file.name),
-        name,
-        now,
-    )?);
+    let path = folder.join(next_file_name(files.iter().map(|file| &file.name), name, now)?);
     match path.symlink_metadata() {
         Ok(_) => Err(NewNameError::Exists { path }),
         Err(_) => Ok(path),
@@ -128,45 +117,26 @@ pub fn next_file_name<'a>(
         None => (1, NEW_DIGITS),
         Some(newest) => {
             let number = newest.version().get();
-            let next = number
-                .checked_add(1)
-                .ok_or(NewNameError::NoVersionLeft { newest: number })?;
-            let time = if is_time(newest) {
-                time_version(now)
-            } else {
-                0
-            };
+            let next = number.checked_add(1).ok_or(NewNameError::NoVersionLeft { newest: number })?;
+            let time = if is_time(newest) { time_version(now) } else { 0 };
             (next.max(time), newest.digits())
         }
     };
     let file = format!("V{version:0digits$}__{name}.sql");
     let characters = name.chars().count();
     if characters > LONGEST_NAME || file.len() > LONGEST_FILE_NAME_BYTES {
-        return Err(NewNameError::TooLong {
-            characters,
-            bytes: file.len(),
-        });
+        return Err(NewNameError::TooLong { characters, bytes: file.len() });
     }
     Ok(file)
 }
 
 fn clean(given: &str) -> Result<String, NewNameError> {
     let separator = |c: char| c.is_whitespace() || c == '-' || c == '_';
-    let name: String = given
-        .trim_matches(separator)
-        .chars()
-        .map(|c| if separator(c) { '_' } else { c })
-        .collect();
+    let name: String = given.trim_matches(separator).chars().map(|c| if separator(c) { '_' } else { c }).collect();
     if let Some(found) = name.chars().find(|c| !is_word(*c)) {
         return Err(NewNameError::Character { found });
     }
-    if name.is_empty() {
-        Err(NewNameError::Empty {
-            given: given.to_owned(),
-        })
-    } else {
-        Ok(name)
-    }
+    if name.is_empty() { Err(NewNameError::Empty { given: given.to_owned() }) } else { Ok(name) }
 }
 
 /// Says whether a version is written as a time: year, month, day, hour, minute, second.
@@ -195,10 +165,7 @@ mod tests {
     use std::fs;
 
     fn next(existing: &[&str], name: &str) -> Result<String, String> {
-        let existing: Vec<FileName> = existing
-            .iter()
-            .map(|file| FileName::parse(file).unwrap())
-            .collect();
+        let existing: Vec<FileName> = existing.iter().map(|file| FileName::parse(file).unwrap()).collect();
         let now = UNIX_EPOCH + Duration::from_secs(1_714_564_805); // 2024-05-01T12:00:05Z
         next_file_name(&existing, name, now).map_err(|error| error.to_string())
     }
@@ -219,58 +186,31 @@ mod tests {
 
     #[test]
     fn a_folder_of_times_gets_the_time_in_utc() {
-        assert_eq!(
-            next(&["V20230101000000__a.sql"], "x").unwrap(),
-            "V20240501120005__x.sql"
-        );
+        assert_eq!(next(&["V20230101000000__a.sql"], "x").unwrap(), "V20240501120005__x.sql");
         // A clock behind the newest file must not number below it.
-        assert_eq!(
-            next(&["V20250101000000__a.sql"], "x").unwrap(),
-            "V20250101000001__x.sql"
-        );
-        assert_eq!(
-            next(&["V00000000000007__a.sql"], "x").unwrap(),
-            "V00000000000008__x.sql"
-        );
-        assert_eq!(
-            next(&["V20231301000000__a.sql"], "x").unwrap(),
-            "V20231301000001__x.sql"
-        );
+        assert_eq!(next(&["V20250101000000__a.sql"], "x").unwrap(), "V20250101000001__x.sql");
+        assert_eq!(next(&["V00000000000007__a.sql"], "x").unwrap(), "V00000000000008__x.sql");
+        assert_eq!(next(&["V20231301000000__a.sql"], "x").unwrap(), "V20231301000001__x.sql");
     }
 
     #[test]
     fn spaces_and_dashes_become_underscores() {
-        assert_eq!(
-            next(&[], " Add-orders  table ").unwrap(),
-            "V0001__Add_orders__table.sql"
-        );
+        assert_eq!(next(&[], " Add-orders  table ").unwrap(), "V0001__Add_orders__table.sql");
         assert_eq!(next(&[], "größe").unwrap(), "V0001__größe.sql");
     }
 
     #[test]
     fn a_name_that_cannot_be_is_refused() {
         for name in ["", "  ", "--", "_"] {
-            assert_eq!(
-                next(&[], name).unwrap_err(),
-                format!("the name {name:?} holds no letter or digit")
-            );
+            assert_eq!(next(&[], name).unwrap_err(), format!("the name {name:?} holds no letter or digit"));
         }
         for (name, found) in [("a.sql", '.'), ("../x", '.'), ("a/b", '/'), ("a;b", ';')] {
-            let expected =
-                format!("the character {found:?} is not allowed in the name of a migration");
+            let expected = format!("the character {found:?} is not allowed in the name of a migration");
             assert_eq!(next(&[], name).unwrap_err(), expected);
         }
-        assert!(
-            next(&[], &"a".repeat(245))
-                .unwrap_err()
-                .contains("256 bytes")
-        );
+        assert!(next(&[], &"a".repeat(245)).unwrap_err().contains("256 bytes"));
         assert!(next(&[], &"a".repeat(244)).is_ok());
-        assert!(
-            next(&[], &"a".repeat(256))
-                .unwrap_err()
-                .starts_with("the name is 256 characters long")
-        );
+        assert!(next(&[], &"a".repeat(256)).unwrap_err().starts_with("the name is 256 characters long"));
         assert_eq!(
             next(&["V9223372036854775807__a.sql"], "x").unwrap_err(),
             "no version is left after 9223372036854775807"
@@ -279,11 +219,7 @@ mod tests {
 
     #[test]
     fn any_clock_gives_a_time() {
-        for now in [
-            UNIX_EPOCH,
-            UNIX_EPOCH - Duration::from_secs(9),
-            UNIX_EPOCH + Duration::from_secs(1 << 62),
-        ] {
+        for now in [UNIX_EPOCH, UNIX_EPOCH - Duration::from_secs(9), UNIX_EPOCH + Duration::from_secs(1 << 62)] {
             assert!(time_version(now) >= 19_700_101_000_000);
         }
     }
@@ -292,24 +228,12 @@ mod tests {
     fn a_missing_or_empty_folder_starts_at_one_and_a_wrong_name_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("migrations");
-        assert_eq!(
-            next_file(&below, "a", UNIX_EPOCH).unwrap(),
-            below.join("V0001__a.sql")
-        );
+        assert_eq!(next_file(&below, "a", UNIX_EPOCH).unwrap(), below.join("V0001__a.sql"));
         fs::create_dir(&below).unwrap();
-        assert_eq!(
-            next_file(&below, "a", UNIX_EPOCH).unwrap(),
-            below.join("V0001__a.sql")
-        );
+        assert_eq!(next_file(&below, "a", UNIX_EPOCH).unwrap(), below.join("V0001__a.sql"));
         fs::write(below.join("V0001__a.sql"), "").unwrap();
-        assert_eq!(
-            next_file(&below, "a", UNIX_EPOCH).unwrap(),
-            below.join("V0002__a.sql")
-        );
+        assert_eq!(next_file(&below, "a", UNIX_EPOCH).unwrap(), below.join("V0002__a.sql"));
         fs::write(below.join("V7_b.sql"), "x").unwrap();
-        assert!(matches!(
-            next_file(&below, "a", UNIX_EPOCH),
-            Err(NewNameError::Folder(_))
-        ));
+        assert!(matches!(next_file(&below, "a", UNIX_EPOCH), Err(NewNameError::Folder(_))));
     }
 }

@@ -28,9 +28,7 @@ impl fmt::Display for IntakeError {
         let count = self.problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         write!(f, "{count} {noun} in {}", self.origin)?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
@@ -138,13 +136,9 @@ impl Fault {
             Fault::NotUtf8 { utf16: true, .. } => "it looks like UTF-16; save it as UTF-8",
             Fault::NotUtf8 { .. } => "save it as UTF-8",
             Fault::Nul { .. } => "remove it; PostgreSQL's text cannot hold one",
-            Fault::TooLarge { .. } => {
-                "split it into several migrations; one message to the server holds 1 GiB at most"
-            }
+            Fault::TooLarge { .. } => "split it into several migrations; one message to the server holds 1 GiB at most",
             Fault::IsFolder => "rename the folder so that it does not end in .sql",
-            Fault::FolderMissing => {
-                "check SCHEMAGATE_MIGRATIONS or --migrations, and that the image holds the folder"
-            }
+            Fault::FolderMissing => "check SCHEMAGATE_MIGRATIONS or --migrations, and that the image holds the folder",
             Fault::NotAFolder => "give the folder that holds the migrations, not a file",
             Fault::NoMigrations => "a migration is a file named V1__name.sql",
             Fault::Unreadable { .. } | Fault::DanglingLink | Fault::NotAFile => return None,
@@ -158,8 +152,7 @@ fn name_hint(fault: &NameFault) -> String {
         (Some(nearest), _) => format!("name it {nearest}"),
         (None, NameReason::TooLong { .. }) => "shorten the name".to_owned(),
         (None, _) => {
-            "name it V, a whole number, two underscores, a name and .sql, as in V12__add_orders.sql"
-                .to_owned()
+            "name it V, a whole number, two underscores, a name and .sql, as in V12__add_orders.sql".to_owned()
         }
     }
 }
@@ -172,11 +165,7 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Fault> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let (offset, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
         let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
-        Fault::NotUtf8 {
-            offset,
-            line: line_of(bytes, offset),
-            utf16,
-        }
+        Fault::NotUtf8 { offset, line: line_of(bytes, offset), utf16 }
     })?;
     check_text(&text).map(|()| text)
 }
@@ -187,24 +176,14 @@ pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Fault> {
 /// [`Fault::Nul`] and [`Fault::Empty`].
 pub(super) fn check_text(text: &str) -> Result<(), Fault> {
     if let Some(offset) = text.find('\0') {
-        return Err(Fault::Nul {
-            line: line_of(text.as_bytes(), offset),
-        });
+        return Err(Fault::Nul { line: line_of(text.as_bytes(), offset) });
     }
-    let blank = text
-        .strip_prefix(BYTE_ORDER_MARK)
-        .unwrap_or(text)
-        .trim()
-        .is_empty();
+    let blank = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim().is_empty();
     if blank { Err(Fault::Empty) } else { Ok(()) }
 }
 
 fn line_of(bytes: &[u8], offset: usize) -> usize {
-    1 + bytes
-        .iter()
-        .take(offset)
-        .filter(|byte| **byte == b'\n')
-        .count()
+    1 + bytes.iter().take(offset).filter(|byte| **byte == b'\n').count()
 }
 
 /// Finds files whose version an earlier one has; `files` in the order in which the first is to win.
@@ -214,14 +193,8 @@ pub(super) fn duplicates<'a>(files: impl Iterator<Item = (&'a str, Version)>) ->
     for (file, version) in files {
         let other = *first.entry(version).or_insert(file);
         if other != file {
-            let fault = Fault::Duplicate {
-                version,
-                other: other.to_owned(),
-            };
-            problems.push(Problem {
-                file: file.to_owned(),
-                fault,
-            });
+            let fault = Fault::Duplicate { version, other: other.to_owned() };
+            problems.push(Problem { file: file.to_owned(), fault });
         }
     }
     problems
@@ -254,10 +227,7 @@ mod tests {
     #[test]
     fn utf16_is_recognised() {
         let fault = decode(b"\xff\xfes\0e\0".to_vec()).unwrap_err();
-        assert_eq!(
-            fault.hint().unwrap(),
-            "it looks like UTF-16; save it as UTF-8"
-        );
+        assert_eq!(fault.hint().unwrap(), "it looks like UTF-16; save it as UTF-8");
     }
 
     #[test]
@@ -283,13 +253,7 @@ mod tests {
     #[test]
     fn a_file_name_cannot_break_the_list() {
         let fault = Fault::Empty;
-        let problem = Problem {
-            file: "V1__a\n\u{1b}[2J.sql".to_owned(),
-            fault,
-        };
-        assert_eq!(
-            problem.to_string(),
-            "V1__a\\n\\u{1b}[2J.sql: the file is empty"
-        );
+        let problem = Problem { file: "V1__a\n\u{1b}[2J.sql".to_owned(), fault };
+        assert_eq!(problem.to_string(), "V1__a\\n\\u{1b}[2J.sql: the file is empty");
     }
 }

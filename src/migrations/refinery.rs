@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::file_name::is_meant_as_sql;
 use super::problem::{LARGEST_FILE_BYTES, decode, duplicates};
-use super::{
-    Fault, FileName, IntakeError, Migration, MigrationSet, NameFault, NameReason, Origin, Problem,
-    Source,
-};
+use super::{Fault, FileName, IntakeError, Migration, MigrationSet, NameFault, NameReason, Origin, Problem, Source};
 
 /// A folder that holds no migrations of ours: the product's qualification package.
 const PASSED_OVER: &str = "qualification";
@@ -21,37 +18,16 @@ const PASSED_OVER: &str = "qualification";
 /// # Errors
 /// [`IntakeError`] with every problem of every file.
 pub(super) fn load(folder: &Path) -> Result<MigrationSet, IntakeError> {
-    let Listing {
-        files,
-        mut problems,
-        drizzle,
-    } = Listing::of(folder);
-    problems.extend(duplicates(
-        files
-            .iter()
-            .map(|file| (file.label.as_str(), file.name.version())),
-    ));
+    let Listing { files, mut problems, drizzle } = Listing::of(folder);
+    problems.extend(duplicates(files.iter().map(|file| (file.label.as_str(), file.name.version()))));
     let mut migrations = Vec::with_capacity(files.len());
     for file in files {
         match read_text(&file.path) {
-            Ok(text) => migrations.push(Migration::of_text(
-                file.name,
-                file.label,
-                &text,
-                Source::File(file.path),
-            )),
-            Err(fault) => problems.push(Problem {
-                file: file.label,
-                fault,
-            }),
+            Ok(text) => migrations.push(Migration::of_text(file.name, file.label, &text, Source::File(file.path))),
+            Err(fault) => problems.push(Problem { file: file.label, fault }),
         }
     }
-    MigrationSet::settle(
-        Origin::Folder(folder.to_owned()),
-        migrations,
-        problems,
-        drizzle,
-    )
+    MigrationSet::settle(Origin::Folder(folder.to_owned()), migrations, problems, drizzle)
 }
 
 /// Reads a file as text, judged as a whole.
@@ -68,10 +44,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0) + 1);
     // A file that grows meanwhile must not fill the memory.
-    let read = file
-        .take(LARGEST_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    let read = file.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let size_bytes = u64::try_from(read).unwrap_or(u64::MAX);
     if size_bytes > LARGEST_FILE_BYTES {
         return Err(Fault::TooLarge { size_bytes });
@@ -129,24 +102,14 @@ impl Listing {
             Err(fault) => walk.report(String::new(), fault),
         }
         walk.drizzle |= fs::exists(folder.join("meta/_journal.json")).unwrap_or(false);
-        let Walk {
-            mut files,
-            linked_files,
-            problems,
-            drizzle,
-            ..
-        } = walk;
+        let Walk { mut files, linked_files, problems, drizzle, .. } = walk;
         // What is there itself wins over a link to it, so that its label does not depend on the links.
         files.sort_by(|a, b| a.label.cmp(&b.label));
         let mut seen = HashSet::new();
         files.extend(linked_files);
         files.retain(|file| seen.insert((file.real.clone(), file.name.clone())));
         files.sort_by(|a, b| a.label.cmp(&b.label));
-        Listing {
-            files,
-            problems,
-            drizzle,
-        }
+        Listing { files, problems, drizzle }
     }
 }
 
@@ -160,20 +123,14 @@ fn root(folder: &Path) -> Result<Folder, Fault> {
     if !real.is_dir() {
         return Err(Fault::NotAFolder);
     }
-    Ok(Folder {
-        label: String::new(),
-        path: folder.to_owned(),
-        real,
-    })
+    Ok(Folder { label: String::new(), path: folder.to_owned(), real })
 }
 
 impl Walk {
     fn run(&mut self, root: Folder) {
         self.folders.push(root);
         while let Some(folder) = self.next_folder() {
-            match fs::read_dir(&folder.path)
-                .and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>)
-            {
+            match fs::read_dir(&folder.path).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>) {
                 Ok(entries) => entries.iter().for_each(|entry| self.visit(&folder, entry)),
                 Err(reason) => self.report(folder.label, Fault::Unreadable { reason }),
             }
@@ -201,21 +158,10 @@ impl Walk {
         if shown.starts_with('.') {
             return;
         }
-        let label = if folder.label.is_empty() {
-            shown.to_string()
-        } else {
-            format!("{}/{shown}", folder.label)
-        };
+        let label = if folder.label.is_empty() { shown.to_string() } else { format!("{}/{shown}", folder.label) };
         let meant = is_meant_as_sql(&shown);
-        let (path, linked) = (
-            entry.path(),
-            entry.file_type().is_ok_and(|kind| kind.is_symlink()),
-        );
-        let metadata = match if linked {
-            fs::metadata(&path)
-        } else {
-            entry.metadata()
-        } {
+        let (path, linked) = (entry.path(), entry.file_type().is_ok_and(|kind| kind.is_symlink()));
+        let metadata = match if linked { fs::metadata(&path) } else { entry.metadata() } {
             Ok(metadata) => metadata,
             Err(_) if !meant => return,
             Err(error) if linked && error.kind() == io::ErrorKind::NotFound => {
@@ -223,11 +169,7 @@ impl Walk {
             }
             Err(reason) => return self.report(label, Fault::Unreadable { reason }),
         };
-        let real = if linked {
-            fs::canonicalize(&path).unwrap_or(path.clone())
-        } else {
-            folder.real.join(&name)
-        };
+        let real = if linked { fs::canonicalize(&path).unwrap_or(path.clone()) } else { folder.real.join(&name) };
         match (metadata.is_dir(), meant) {
             (true, true) => self.report(label, Fault::IsFolder),
             (true, false) if shown == PASSED_OVER => {}
@@ -239,32 +181,13 @@ impl Walk {
         }
     }
 
-    fn list(
-        &mut self,
-        label: String,
-        path: PathBuf,
-        real: PathBuf,
-        linked: bool,
-        name: Option<&str>,
-    ) {
+    fn list(&mut self, label: String, path: PathBuf, real: PathBuf, linked: bool, name: Option<&str>) {
         self.drizzle |= label.ends_with("/migration.sql");
-        let not_unicode = NameFault {
-            reason: NameReason::NotUnicode,
-            nearest: None,
-        };
+        let not_unicode = NameFault { reason: NameReason::NotUnicode, nearest: None };
         match name.ok_or(not_unicode).and_then(FileName::parse) {
             Ok(name) => {
-                let files = if linked {
-                    &mut self.linked_files
-                } else {
-                    &mut self.files
-                };
-                files.push(Listed {
-                    label,
-                    path,
-                    name,
-                    real,
-                });
+                let files = if linked { &mut self.linked_files } else { &mut self.files };
+                files.push(Listed { label, path, name, real });
             }
             Err(fault) => self.report(label, Fault::Name(fault)),
         }
@@ -297,12 +220,8 @@ mod tests {
     }
 
     fn labels(folder: &TempDir) -> Vec<String> {
-        let set = MigrationSet::load(Some(folder.path()))
-            .map_err(|error| error.to_string())
-            .unwrap();
-        set.iter()
-            .map(|migration| migration.file().to_owned())
-            .collect()
+        let set = MigrationSet::load(Some(folder.path())).map_err(|error| error.to_string()).unwrap();
+        set.iter().map(|migration| migration.file().to_owned()).collect()
     }
 
     fn problems(folder: &TempDir) -> Vec<String> {
@@ -356,10 +275,7 @@ mod tests {
         let elsewhere = folder(&[("V1__a.sql", "x"), ("below/V2__b.sql", "x")]);
         let folder = folder(&[("V3__c.sql", "x")]);
         symlink(elsewhere.path(), folder.path().join("more")).unwrap();
-        assert_eq!(
-            labels(&folder),
-            ["more/V1__a.sql", "more/below/V2__b.sql", "V3__c.sql"]
-        );
+        assert_eq!(labels(&folder), ["more/V1__a.sql", "more/below/V2__b.sql", "V3__c.sql"]);
     }
 
     #[test]
@@ -376,13 +292,7 @@ mod tests {
             ("V7-h.sql", "x"),
         ]);
         fs::write(folder.path().join("V8__i.sql"), b"a\n\xff").unwrap();
-        fs::write(
-            folder
-                .path()
-                .join(std::ffi::OsStr::from_bytes(b"V9__\xff.sql")),
-            "x",
-        )
-        .unwrap();
+        fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"V9__\xff.sql")), "x").unwrap();
         insta::assert_snapshot!(problems(&folder).join("\n"), @r#"
         V2__c.SQL: the file name ends in ".SQL" and not in ".sql"
         V3__d.sql: the file is empty
@@ -400,10 +310,7 @@ mod tests {
     fn a_folder_that_is_none_is_named() {
         let folder = folder(&[("README.md", "x")]);
         assert_eq!(problems(&folder), ["no migrations in it"]);
-        for (path, expected) in [
-            ("nowhere", "the folder does not exist"),
-            ("README.md", "not a folder"),
-        ] {
+        for (path, expected) in [("nowhere", "the folder does not exist"), ("README.md", "not a folder")] {
             let error = load(&folder.path().join(path)).unwrap_err();
             assert_eq!(error.problems[0].to_string(), expected);
         }
@@ -415,20 +322,12 @@ mod tests {
     fn a_drizzle_folder_is_recognised() {
         for layout in [
             &[("0000_init.sql", "x"), ("meta/_journal.json", "{}")][..],
-            &[
-                ("20240501_init/migration.sql", "x"),
-                ("20240501_init/snapshot.json", "{}"),
-            ],
+            &[("20240501_init/migration.sql", "x"), ("20240501_init/snapshot.json", "{}")],
         ] {
             let error = load(folder(layout).path()).unwrap_err();
             assert!(error.hint().unwrap().contains("drizzle-kit"));
         }
-        assert!(
-            load(folder(&[("v1__a.sql", "x")]).path())
-                .unwrap_err()
-                .hint()
-                .is_none()
-        );
+        assert!(load(folder(&[("v1__a.sql", "x")]).path()).unwrap_err().hint().is_none());
     }
 
     #[test]
@@ -443,9 +342,7 @@ mod tests {
     #[test]
     fn a_pipe_is_not_waited_for() {
         let folder = folder(&[]);
-        let made = std::process::Command::new("mkfifo")
-            .arg(folder.path().join("V1__a.sql"))
-            .status();
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join("V1__a.sql")).status();
         if made.is_ok_and(|status| status.success()) {
             assert_eq!(problems(&folder), ["V1__a.sql: not a regular file"]);
         }
@@ -455,11 +352,7 @@ mod tests {
     fn ten_thousand_files_load_in_order() {
         let folder = folder(&[]);
         for version in 0..10_000 {
-            fs::write(
-                folder.path().join(format!("V{version}__m.sql")),
-                "select 1;",
-            )
-            .unwrap();
+            fs::write(folder.path().join(format!("V{version}__m.sql")), "select 1;").unwrap();
         }
         let set = load(folder.path()).unwrap();
         assert_eq!(set.len(), 10_000);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::stop::StopReason;
 
 use super::server_error::{ServerError, chain};
-use super::tls::{TlsError, tls_error_in};
+use super::tls::{TlsError, tls_alert_in, tls_error_in};
 
 /// One failed try at one address.
 #[derive(Debug, Clone)]
@@ -104,6 +104,9 @@ impl AttemptError {
         if let Some(tls) = tls_error_in(&error) {
             return Self::tls(tls);
         }
+        if let Some(alert) = tls_alert_in(&error) {
+            return Self::Tls { reason: format!("the server ended TLS: {alert}"), hint: None, transient: false };
+        }
         let reason = chain(&error);
         if let Some(io) = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
             return match io.kind() {
@@ -120,7 +123,11 @@ impl AttemptError {
     }
 
     fn tls(error: &TlsError) -> Self {
-        Self::Tls { reason: error.to_string(), hint: error.hint(), transient: error.is_transient() }
+        Self::Tls {
+            reason: error.to_string(),
+            hint: error.hint().map(ToOwned::to_owned),
+            transient: error.is_transient(),
+        }
     }
 
     /// Whether another try, later, may go better.
@@ -136,7 +143,8 @@ impl AttemptError {
             Self::Server(error) => {
                 // 57P03 starting up, 53300 no connection left, 57P01/57P02 shutting down, 08xxx a proxy's own words.
                 let code = error.sqlstate.as_str();
-                matches!(code, "57P03" | "57P01" | "57P02") || error.short_of_resources()
+                matches!(code, "57P03" | "57P01" | "57P02")
+                    || error.short_of_resources()
                     || (code.starts_with("08") && code != "08P01")
             }
             Self::Tls { transient, .. } => *transient,

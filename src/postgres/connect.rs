@@ -15,7 +15,7 @@ use super::attempt::{Attempt, AttemptError, ConnectError};
 use super::server_error::ServerError;
 use super::session::{Driver, Route, ServerFacts, Session};
 use super::startup::SessionParameters;
-use super::tls::{LazyTls, Negotiation, TlsMode};
+use super::tls::{LazyTls, SslMode as TlsMode, SslNegotiation as Negotiation};
 use super::transport::{Endpoint, Transport, endpoints, open};
 use super::url::{ChannelBinding, HostEntry, Target, TargetSessionAttrs};
 
@@ -54,7 +54,7 @@ enum Encryption {
 impl Dialer {
     /// A dialer for `target`. Opens nothing yet.
     pub fn new(target: Target, parameters: SessionParameters) -> Self {
-        let tls = LazyTls::new(target.tls.clone());
+        let tls = LazyTls::new(target.tls.clone(), "");
         Self { target, tls, parameters }
     }
 
@@ -231,7 +231,7 @@ impl Dialer {
     ) -> Result<Session, AttemptError> {
         let stream = open(endpoint, &self.target).await?;
         let config = self.config(host, encryption, route);
-        let tls = self.tls.for_host(&host.name);
+        let tls = self.tls.for_host(&host.server_name());
         let (client, connection) =
             config.connect_raw(stream, tls.clone()).await.map_err(AttemptError::from_handshake)?;
         let server = facts(&connection, endpoint, encryption);
@@ -359,7 +359,12 @@ fn tell_notice(notice: &ServerError) {
     if notice.severity == "WARNING" {
         tracing::warn!(sqlstate = notice.sqlstate, "server warning: {}{detail}", notice.message);
     } else {
-        tracing::info!(sqlstate = notice.sqlstate, "server {}: {}{detail}", notice.severity.to_lowercase(), notice.message);
+        tracing::info!(
+            sqlstate = notice.sqlstate,
+            "server {}: {}{detail}",
+            notice.severity.to_lowercase(),
+            notice.message
+        );
     }
 }
 

@@ -129,10 +129,7 @@ impl LockKey {
     /// Gives the session lock back and takes it again, while the transaction's own lock keeps others out. The first
     /// column is false where a file had freed it (`pg_advisory_unlock_all`): then this has mended it.
     pub fn renew_sql(self) -> String {
-        format!(
-            "SELECT pg_catalog.pg_advisory_unlock({0}), pg_catalog.pg_try_advisory_lock({0})",
-            self.arguments()
-        )
+        format!("SELECT pg_catalog.pg_advisory_unlock({0}), pg_catalog.pg_try_advisory_lock({0})", self.arguments())
     }
 }
 
@@ -156,10 +153,7 @@ mod tests {
             client: Some("10.0.0.7".into()),
             since: Some("2026-11-22 03:00:00 UTC".into()),
         };
-        assert_eq!(
-            full.to_string(),
-            "pid 12 (schemagate) of user api from 10.0.0.7 since 2026-11-22 03:00:00 UTC"
-        );
+        assert_eq!(full.to_string(), "pid 12 (schemagate) of user api from 10.0.0.7 since 2026-11-22 03:00:00 UTC");
         let bare = Holder { pid: "12".into(), user: None, application: Some(String::new()), client: None, since: None };
         assert_eq!(bare.to_string(), "pid 12");
     }

@@ -128,9 +128,8 @@ impl From<tokio_postgres::Error> for QueryError {
         }
         let reason = chain(&error);
         let io = error.source().and_then(|source| source.downcast_ref::<std::io::Error>());
-        let garbled = io.is_some_and(|io| {
-            matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
-        });
+        let garbled = io
+            .is_some_and(|io| matches!(io.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput));
         if error.is_closed() || (io.is_some() && !garbled) { Self::Lost { reason } } else { Self::Protocol { reason } }
     }
 }

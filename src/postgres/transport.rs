@@ -48,13 +48,13 @@ pub(super) type Transport = Box<dyn ByteStream>;
 /// The addresses of a host, in the resolver's order.
 pub(super) async fn endpoints(host: &HostEntry) -> Result<Vec<Endpoint>, AttemptError> {
     let name = match (&host.name, host.address) {
-        (HostName::Unix(folder), _) => {
+        (_, Some(address)) => return Ok(vec![Endpoint::Tcp(SocketAddr::new(address, host.port))]),
+        (HostName::Unix(folder), None) => {
             return Ok(vec![Endpoint::Unix(folder.join(format!(".s.PGSQL.{}", host.port)))]);
         }
-        (HostName::Tcp(_), Some(address)) => return Ok(vec![Endpoint::Tcp(SocketAddr::new(address, host.port))]),
         (HostName::Tcp(name), None) => name.as_str(),
     };
-    let found: Vec<Endpoint> = lookup_host((name, host.port))
+    let found: Vec<Endpoint> = lookup_host((name.to_owned(), host.port))
         .await
         .map_err(|error| AttemptError::Resolve { host: name.to_owned(), reason: error.to_string() })?
         .map(Endpoint::Tcp)
@@ -68,7 +68,7 @@ pub(super) async fn open(endpoint: &Endpoint, target: &Target) -> Result<Transpo
     match endpoint {
         Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?)),
         Endpoint::Tcp(address) => {
-            let stream = TcpStream::connect(address).await.map_err(failed)?;
+            let stream = TcpStream::connect(*address).await.map_err(failed)?;
             tune(&stream, target).map_err(failed)?;
             Ok(Box::new(stream))
         }

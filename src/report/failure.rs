@@ -107,18 +107,24 @@ fn details(error: &Error) -> Details {
         ]),
         Error::LockHeld { holder, .. } => {
             let who = holder.iter().map(|holder| format!("the lock is held by {holder}")).collect();
-            (who, UNTOUCHED.to_owned(), vec![
+            (
+                who,
+                UNTOUCHED.to_owned(),
+                vec![
                 "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, \
                  end it with SELECT pg_terminate_backend(pid)"
                     .to_owned(),
-            ])
+            ],
+            )
         }
         Error::Apply(error) => apply_details(error),
         Error::SessionLost { .. } => (
             Vec::new(),
             "what the history records is applied, and nothing else; `schemagate status` shows it".to_owned(),
-            vec!["look into the server's log: a statement that crashes its backend looks like this; then deploy again"
-                .to_owned()],
+            vec![
+                "look into the server's log: a statement that crashes its backend looks like this; then deploy again"
+                    .to_owned(),
+            ],
         ),
         Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
         Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
@@ -196,9 +202,7 @@ fn attempt_hints(error: &AttemptError) -> Vec<String> {
 
 fn history_details(error: &HistoryError) -> Details {
     match error {
-        HistoryError::Query { source, .. } => {
-            (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source))
-        }
+        HistoryError::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
         HistoryError::Shape { .. } => untouched(&[
             "SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table \
              that does not exist yet",
@@ -272,11 +276,15 @@ fn apply_details(error: &ApplyError) -> Details {
         ApplyError::Migration(failure) => {
             (failure_lines(failure), state_text(&failure.state), vec![migration_hint(&failure.error)])
         }
-        ApplyError::TableLocks(failure) => (failure_lines(failure), state_text(&failure.state), vec![
-            "deploy again when the sessions in the way have ended; SCHEMAGATE_LOCK_TIMEOUT and \
+        ApplyError::TableLocks(failure) => (
+            failure_lines(failure),
+            state_text(&failure.state),
+            vec![
+                "deploy again when the sessions in the way have ended; SCHEMAGATE_LOCK_TIMEOUT and \
              SCHEMAGATE_LOCK_ATTEMPTS set how long is tried"
-                .to_owned(),
-        ]),
+                    .to_owned(),
+            ],
+        ),
         ApplyError::Unrecordable { cause, state, .. } => {
             (Vec::new(), state_text(state), vec![cause_hint(*cause).to_owned()])
         }
@@ -286,11 +294,15 @@ fn apply_details(error: &ApplyError) -> Details {
             "the transaction is rolled back; what the history records is applied".to_owned(),
             own_hints(source),
         ),
-        ApplyError::LockLost { state } => (Vec::new(), state_text(state), vec![
+        ApplyError::LockLost { state } => (
+            Vec::new(),
+            state_text(state),
+            vec![
             "either a pooler swapped the session (give a direct URL in SCHEMAGATE_DATABASE_URL), or a migration freed \
              the lock (pg_advisory_unlock_all, DISCARD ALL)"
                 .to_owned(),
-        ]),
+        ],
+        ),
         ApplyError::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
     }
 }
@@ -319,7 +331,9 @@ fn migration_hint(error: &ServerError) -> String {
         "57014" => "the statement was cancelled: by statement_timeout (SCHEMAGATE_STATEMENT_TIMEOUT) or by a person",
         "42501" => "grant the privilege to this role, or run the migration as another one; then deploy again",
         "25006" => "the server took no writes: check that it is a primary, then deploy again",
-        code if code.starts_with("53") || code == "58030" => "the server is short of resources: mend that, then deploy again",
+        code if code.starts_with("53") || code == "58030" => {
+            "the server is short of resources: mend that, then deploy again"
+        }
         _ => "fix the file and deploy again",
     };
     hint.to_owned()

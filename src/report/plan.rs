@@ -23,7 +23,7 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
             .map(|reviewed| {
                 vec![
                     format!("  {}", reviewed.migration.file()),
-                    reviewed.statements.to_string(),
+                    reviewed.judgement.statements.to_string(),
                     reviewed.migration.size_bytes().to_string(),
                 ]
             })
@@ -64,7 +64,7 @@ pub fn json(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Value {
                     json!({
                         "version": reviewed.migration.version().get(),
                         "file": reviewed.migration.file(),
-                        "statements": reviewed.statements,
+                        "statements": reviewed.judgement.statements,
                         "size_bytes": reviewed.migration.size_bytes(),
                     })
                 })

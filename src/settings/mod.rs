@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use table_name::{TableName, TableNameError};
+pub use table_name::{TableName, TableNameError, quote_identifier};
 pub use values::{ValueError, parse_duration};
 pub use variables::{VARIABLES, Variable};
 
@@ -183,9 +183,7 @@ impl Settings {
             has_unpooled_url: set.contains_key("DATABASE_UNPOOLED_URL"),
             history_table: check.table_name(raw.history_table),
             atomicity: check.choice("SCHEMAGATE_ATOMICITY", raw.atomicity, Atomicity::CHOICES, Atomicity::Release),
-            deadline: check
-                .duration("SCHEMAGATE_DEADLINE", raw.deadline, duration)
-                .filter(|limit| !limit.is_zero()),
+            deadline: check.duration("SCHEMAGATE_DEADLINE", raw.deadline, duration).filter(|limit| !limit.is_zero()),
             connect_deadline: check
                 .duration("SCHEMAGATE_CONNECT_DEADLINE", raw.connect_deadline, duration)
                 .unwrap_or(DEFAULT_CONNECT_DEADLINE),
@@ -267,8 +265,11 @@ impl Check<'_> {
 
     fn table_name(&mut self, value: Option<String>) -> TableName {
         let text = value.unwrap_or_else(|| DEFAULT_HISTORY_TABLE.to_owned());
-        let read = TableName::parse(text.trim())
-            .map_err(|reason| ValueError::Table { variable: "SCHEMAGATE_HISTORY_TABLE", value: text.clone(), reason });
+        let read = TableName::parse(text.trim()).map_err(|reason| ValueError::Table {
+            variable: "SCHEMAGATE_HISTORY_TABLE",
+            value: text.clone(),
+            reason,
+        });
         self.keep(read).unwrap_or_else(|| TableName::new(None, "unreadable"))
     }
 
@@ -286,8 +287,9 @@ impl Check<'_> {
             let url = match (set.get(*variable), set.get(*file_variable)) {
                 (Some(_), Some(_)) => Err(ValueError::Both { variable, file_variable }),
                 (Some(text), None) => Ok(DatabaseUrl { text: text.trim().to_owned(), variable }),
-                (None, Some(path)) => values::secret_file(file_variable, path)
-                    .map(|text| DatabaseUrl { text, variable: file_variable }),
+                (None, Some(path)) => {
+                    values::secret_file(file_variable, path).map(|text| DatabaseUrl { text, variable: file_variable })
+                }
                 (None, None) => continue,
             };
             return self.keep(url);
@@ -338,7 +340,8 @@ mod tests {
 
     #[test]
     fn our_own_url_wins_over_the_applications() {
-        let settings = read(&[("DATABASE_URL", "postgres://pool/a"), ("SCHEMAGATE_DATABASE_URL", "postgres://direct/a")]);
+        let settings =
+            read(&[("DATABASE_URL", "postgres://pool/a"), ("SCHEMAGATE_DATABASE_URL", "postgres://direct/a")]);
         let url = settings.unwrap().database_url.unwrap();
         assert_eq!((url.variable(), url.expose()), ("SCHEMAGATE_DATABASE_URL", "postgres://direct/a"));
     }

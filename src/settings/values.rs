@@ -136,8 +136,11 @@ pub(super) fn choice<T: Copy>(
 
 /// The text of a mounted secret, without the line end that editors leave.
 pub(super) fn secret_file(variable: &'static str, path: &str) -> Result<String, ValueError> {
-    let text = std::fs::read_to_string(Path::new(path))
-        .map_err(|reason| ValueError::File { variable, path: path.to_owned(), reason })?;
+    let text = std::fs::read_to_string(Path::new(path)).map_err(|reason| ValueError::File {
+        variable,
+        path: path.to_owned(),
+        reason,
+    })?;
     let text = text.trim();
     if text.is_empty() {
         return Err(ValueError::EmptyFile { variable, path: path.to_owned() });

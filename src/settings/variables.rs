@@ -26,7 +26,11 @@ pub(super) const URLS: &[(&str, &str)] =
 
 /// Every setting, in the order users read them.
 pub const VARIABLES: &[Variable] = &[
-    variable("DATABASE_URL", "required", "the database, as a libpq URL; `DATABASE_URL_FILE` names a file that holds it"),
+    variable(
+        "DATABASE_URL",
+        "required",
+        "the database, as a libpq URL; `DATABASE_URL_FILE` names a file that holds it",
+    ),
     variable("DATABASE_URL_FILE", "none", "file that holds `DATABASE_URL` (a mounted secret)"),
     variable(
         "SCHEMAGATE_DATABASE_URL",

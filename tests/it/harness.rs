@@ -27,18 +27,9 @@ fn a_database_is_empty_and_gone_with_its_sessions_afterwards() {
     drop(database);
     drop(open);
     let mut session = address.connect("postgres");
-    let left = session.value(&format!(
-        "select count(*) from pg_database where datname = '{name}'"
-    ));
+    let left = session.value(&format!("select count(*) from pg_database where datname = '{name}'"));
     assert_eq!(left.as_deref(), Some("0"));
-    assert_eq!(
-        session
-            .value(&format!(
-                "select count(*) from pg_roles where rolname = '{role}'"
-            ))
-            .as_deref(),
-        Some("0")
-    );
+    assert_eq!(session.value(&format!("select count(*) from pg_roles where rolname = '{role}'")).as_deref(), Some("0"));
 }
 
 #[test]
@@ -76,8 +67,7 @@ fn locks_and_sessions_of_others_are_seen_until_they_are_gone() {
 fn a_condition_is_awaited() {
     let database = Database::new();
     let mut session = database.connect();
-    let writer =
-        std::thread::spawn(move || session.execute("select pg_sleep(0.2); create table late ()"));
+    let writer = std::thread::spawn(move || session.execute("select pg_sleep(0.2); create table late ()"));
     database.wait_until("select to_regclass('late') is not null", SOON);
     writer.join().unwrap();
 }
@@ -85,24 +75,14 @@ fn a_condition_is_awaited() {
 #[test]
 fn a_server_of_its_own_stops_starts_and_leaves_nothing() {
     let mut server = Server::builder().setting("max_connections", "17").start();
-    assert_eq!(
-        server
-            .connect("postgres")
-            .value("show max_connections")
-            .as_deref(),
-        Some("17")
-    );
+    assert_eq!(server.connect("postgres").value("show max_connections").as_deref(), Some("17"));
     let database = server.database();
     database.execute("create table kept ()");
     for mode in [Stop::Smart, Stop::Fast, Stop::Immediate] {
         server.restart(mode);
         assert_eq!(database.tables(), ["public.kept"], "after {mode:?}");
     }
-    assert!(
-        server.log().contains("database system was interrupted"),
-        "{}",
-        server.log()
-    );
+    assert!(server.log().contains("database system was interrupted"), "{}", server.log());
     server.stop(Stop::Fast);
     let root = server.address().root.clone();
     drop(database);
@@ -127,21 +107,8 @@ fn a_standby_follows_and_is_promoted() {
     database.execute("create table a ()");
     standby.wait_until_caught_up(&primary);
     let mut session = standby.connect(database.name());
-    assert_eq!(
-        session
-            .value("select pg_is_in_recovery(), to_regclass('a')")
-            .as_deref(),
-        Some("t")
-    );
-    assert_eq!(
-        session
-            .try_query("create table b ()")
-            .unwrap_err()
-            .code()
-            .unwrap()
-            .code(),
-        "25006"
-    );
+    assert_eq!(session.value("select pg_is_in_recovery(), to_regclass('a')").as_deref(), Some("t"));
+    assert_eq!(session.try_query("create table b ()").unwrap_err().code().unwrap().code(), "25006");
     standby.promote();
     session.execute("create table b ()");
 }
@@ -156,31 +123,16 @@ fn a_server_speaks_tls_and_asks_for_client_certificates() {
         .hba("hostssl all all all scram-sha-256")
         .hba("hostnossl all all all reject")
         .start();
-    server
-        .connect("postgres")
-        .execute("create role app login; create role bob login password 'secret'");
+    server.connect("postgres").execute("create role app login; create role bob login password 'secret'");
     let folder = tempfile::tempdir().unwrap();
     let root = authority.save(folder.path());
     let connect = |url: String, identity: Option<&Identity>| tls_query(&url, &root, identity);
-    let app = format!(
-        "postgresql://app@localhost:{}/postgres?sslmode=require",
-        server.port()
-    );
-    let bob = format!(
-        "postgresql://bob:secret@127.0.0.1:{}/postgres?sslmode=require",
-        server.port()
-    );
-    assert_eq!(
-        connect(app.clone(), Some(&authority.client("app"))),
-        Ok("app".to_owned())
-    );
+    let app = format!("postgresql://app@localhost:{}/postgres?sslmode=require", server.port());
+    let bob = format!("postgresql://bob:secret@127.0.0.1:{}/postgres?sslmode=require", server.port());
+    assert_eq!(connect(app.clone(), Some(&authority.client("app"))), Ok("app".to_owned()));
     assert_eq!(connect(bob.clone(), None), Ok("bob".to_owned()));
     assert!(connect(app, None).unwrap_err().contains("28000"));
-    assert!(
-        connect(bob.replace("require", "disable"), None)
-            .unwrap_err()
-            .contains("28000")
-    );
+    assert!(connect(bob.replace("require", "disable"), None).unwrap_err().contains("28000"));
 }
 
 #[test]
@@ -189,24 +141,12 @@ fn bad_certificates_do_not_verify() {
     let folder = tempfile::tempdir().unwrap();
     let root = authority.save(folder.path());
     for (identity, reason) in [
-        (
-            authority.expired_server(&["localhost"]),
-            "certificate has expired",
-        ),
-        (
-            authority.server(&["elsewhere.example"]),
-            "hostname mismatch",
-        ),
-        (
-            Authority::new("another").server(&["localhost"]),
-            "unable to get local issuer certificate",
-        ),
+        (authority.expired_server(&["localhost"]), "certificate has expired"),
+        (authority.server(&["elsewhere.example"]), "hostname mismatch"),
+        (Authority::new("another").server(&["localhost"]), "unable to get local issuer certificate"),
     ] {
         let server = Server::builder().tls(&identity).start();
-        let url = format!(
-            "postgresql://postgres@localhost:{}/postgres?sslmode=require",
-            server.port()
-        );
+        let url = format!("postgresql://postgres@localhost:{}/postgres?sslmode=require", server.port());
         let error = tls_query(&url, &root, None).unwrap_err();
         assert!(error.to_lowercase().contains(reason), "{reason}: {error}");
     }
@@ -216,30 +156,18 @@ fn bad_certificates_do_not_verify() {
 fn tls_query(url: &str, root: &Path, identity: Option<&Identity>) -> Result<String, String> {
     let root = native_tls::Certificate::from_pem(&std::fs::read(root).unwrap()).unwrap();
     let mut builder = native_tls::TlsConnector::builder();
-    builder
-        .add_root_certificate(root)
-        .disable_built_in_roots(true);
+    builder.add_root_certificate(root).disable_built_in_roots(true);
     if let Some(identity) = identity {
-        let identity = native_tls::Identity::from_pkcs8(
-            identity.certificate.as_bytes(),
-            identity.key.as_bytes(),
-        );
+        let identity = native_tls::Identity::from_pkcs8(identity.certificate.as_bytes(), identity.key.as_bytes());
         builder.identity(identity.unwrap());
     }
     let connector = postgres_native_tls::MakeTlsConnector::new(builder.build().unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (client, connection) = tokio_postgres::connect(url, connector)
-            .await
-            .map_err(|error| format!("{error:?}"))?;
+        let (client, connection) =
+            tokio_postgres::connect(url, connector).await.map_err(|error| format!("{error:?}"))?;
         let driver = tokio::spawn(connection);
-        let row = client
-            .query_one("select current_user::text", &[])
-            .await
-            .unwrap();
+        let row = client.query_one("select current_user::text", &[]).await.unwrap();
         drop(client);
         driver.await.unwrap().unwrap();
         Ok(row.get(0))
@@ -249,9 +177,7 @@ fn tls_query(url: &str, root: &Path, identity: Option<&Identity>) -> Result<Stri
 #[test]
 fn pg_hba_and_settings_change_while_the_server_runs() {
     let server = Server::builder().start();
-    server
-        .connect("postgres")
-        .execute("create role eve login password 'secret'");
+    server.connect("postgres").execute("create role eve login password 'secret'");
     let url = server.address().url_as("eve:secret", "postgres");
     Connection::open(&url).unwrap();
     server.set_hba(&["host all eve all reject"]);
@@ -259,10 +185,7 @@ fn pg_hba_and_settings_change_while_the_server_runs() {
     server.reload();
     let error = Connection::open(&url).unwrap_err();
     assert_eq!(error.code().unwrap().code(), "28000");
-    assert_eq!(
-        server.connect("postgres").value("show work_mem").as_deref(),
-        Some("5MB")
-    );
+    assert_eq!(server.connect("postgres").value("show work_mem").as_deref(), Some("5MB"));
 }
 
 #[test]
@@ -289,36 +212,28 @@ fn a_server_ends_with_the_process_that_uses_it_even_when_killed() {
     assert!(process.exists());
     holder.signal(Signal::KILL);
     assert_eq!(holder.wait().signal, Some(9));
-    poll("the folder is gone", SOON, || {
-        (!root.exists()).then_some(())
-    });
+    poll("the folder is gone", SOON, || (!root.exists()).then_some(()));
     // Its parent is gone, so it may stay as a zombie; it works nowhere any more.
     assert!(std::fs::read_link(process.join("cwd")).is_err());
 }
 
 #[test]
 fn a_run_has_a_clean_environment_and_gives_its_outcome() {
-    let outcome = Job::program("sh")
-        .args(["-c", "env | sort | sed 's/=.*//'; echo oops >&2; exit 3"])
-        .env("GIVEN", "x")
-        .run();
-    outcome
-        .assert_code(3)
-        .assert_stderr("oops")
-        .assert_nowhere("CARGO");
+    let outcome =
+        Job::program("sh").args(["-c", "env | sort | sed 's/=.*//'; echo oops >&2; exit 3"]).env("GIVEN", "x").run();
+    outcome.assert_code(3).assert_stderr("oops").assert_nowhere("CARGO");
     let ours = ["GIVEN", "HOME", "PATH"];
-    assert!(
-        ours.iter()
-            .all(|name| outcome.stdout.lines().any(|line| line == *name)),
-        "{outcome}"
-    );
+    assert!(ours.iter().all(|name| outcome.stdout.lines().any(|line| line == *name)), "{outcome}");
     assert!(!outcome.stdout.contains("SCHEMAGATE"), "{outcome}");
 }
 
 #[test]
 fn a_run_is_read_while_it_lives_and_takes_signals() {
     let mut run = Job::program("sh")
-        .args(["-c", "trap 'echo \"{\\\"got\\\": 1}\"; exit 143' TERM; echo '{\"a\": 1}'; while :; do sleep 0.05; done"])
+        .args([
+            "-c",
+            "trap 'echo \"{\\\"got\\\": 1}\"; exit 143' TERM; echo '{\"a\": 1}'; while :; do sleep 0.05; done",
+        ])
         .spawn();
     assert_eq!(run.wait_for_line("a", SOON), "{\"a\": 1}");
     assert!(!run.is_over());
@@ -331,27 +246,18 @@ fn a_run_is_read_while_it_lives_and_takes_signals() {
 
 #[test]
 fn a_run_that_is_dropped_is_killed() {
-    let mut run = Job::program("sh")
-        .args(["-c", "echo up; exec sleep 600"])
-        .spawn();
+    let mut run = Job::program("sh").args(["-c", "echo up; exec sleep 600"]).spawn();
     run.wait_for_line("up", SOON);
     let process = PathBuf::from(format!("/proc/{}", run.pid()));
     assert!(process.exists());
     drop(run);
-    poll("the process is gone", SOON, || {
-        (!process.exists()).then_some(())
-    });
+    poll("the process is gone", SOON, || (!process.exists()).then_some(()));
 }
 
 #[test]
 fn a_folder_holds_what_it_is_given() {
-    let folder = Migrations::new()
-        .file("V1__a.sql", "select 1;")
-        .file("sub/V2__b.sql", [0xff]);
-    assert_eq!(
-        std::fs::read(folder.path().join("sub/V2__b.sql")).unwrap(),
-        [0xff]
-    );
+    let folder = Migrations::new().file("V1__a.sql", "select 1;").file("sub/V2__b.sql", [0xff]);
+    assert_eq!(std::fs::read(folder.path().join("sub/V2__b.sql")).unwrap(), [0xff]);
     folder.remove("V1__a.sql");
     let path = folder.path().to_owned();
     drop(folder);

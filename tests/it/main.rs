@@ -10,8 +10,5 @@
 )]
 
 mod harness;
-#[allow(
-    dead_code,
-    reason = "the harness offers what a test may want; not every subject wants all of it"
-)]
+#[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;

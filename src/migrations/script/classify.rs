@@ -88,9 +88,7 @@ impl Outside {
             Outside::CreateSubscription => {
                 "create the slot on the publisher and subscribe WITH (create_slot = false), which a transaction allows"
             }
-            Outside::DiscardAll => {
-                "remove it: schemagate puts the session back after every migration"
-            }
+            Outside::DiscardAll => "remove it: schemagate puts the session back after every migration",
             Outside::ReindexConcurrently
             | Outside::ReindexMany
             | Outside::Vacuum
@@ -144,11 +142,7 @@ fn transaction(mut words: Words<'_>) -> StatementKind {
         return TransactionControl("START TRANSACTION");
     }
     if words.eat("COMMIT") {
-        return TransactionControl(if words.is("PREPARED") {
-            "COMMIT PREPARED"
-        } else {
-            "COMMIT"
-        });
+        return TransactionControl(if words.is("PREPARED") { "COMMIT PREPARED" } else { "COMMIT" });
     }
     if words.eat("ROLLBACK") {
         let prepared = words.eat("PREPARED");
@@ -163,11 +157,7 @@ fn transaction(mut words: Words<'_>) -> StatementKind {
     if words.eat_all(&["PREPARE", "TRANSACTION"]) && words.is_literal() {
         return TransactionControl("PREPARE TRANSACTION");
     }
-    if words.eat("SET") {
-        set(words).map_or(Other, TransactionControl)
-    } else {
-        Other
-    }
+    if words.eat("SET") { set(words).map_or(Other, TransactionControl) } else { Other }
 }
 
 fn set(mut words: Words<'_>) -> Option<&'static str> {
@@ -180,19 +170,12 @@ fn set(mut words: Words<'_>) -> Option<&'static str> {
         return mode.then_some("SET TRANSACTION");
     }
     let name = words.identifier()?;
-    let same = [
-        "transaction_isolation",
-        "transaction_read_only",
-        "transaction_deferrable",
-    ]
-    .contains(&name.as_str());
+    let same = ["transaction_isolation", "transaction_read_only", "transaction_deferrable"].contains(&name.as_str());
     same.then_some("SET TRANSACTION")
 }
 
 fn reindex(mut words: Words<'_>) -> Option<Outside> {
-    let option = words
-        .eat_parenthesis()
-        .and_then(|options| options.option_off("CONCURRENTLY"));
+    let option = words.eat_parenthesis().and_then(|options| options.option_off("CONCURRENTLY"));
     let many = words.is_any(&["SCHEMA", "DATABASE", "SYSTEM"]);
     words.skip();
     let concurrently = option == Some(false) || words.is("CONCURRENTLY");
@@ -234,9 +217,7 @@ fn drop(mut words: Words<'_>) -> Option<Outside> {
         ("TABLESPACE", Outside::DropTablespace),
         ("SUBSCRIPTION", Outside::DropSubscription),
     ];
-    kinds
-        .into_iter()
-        .find_map(|(keyword, outside)| words.is(keyword).then_some(outside))
+    kinds.into_iter().find_map(|(keyword, outside)| words.is(keyword).then_some(outside))
 }
 
 fn alter(mut words: Words<'_>) -> Option<Outside> {
@@ -245,22 +226,17 @@ fn alter(mut words: Words<'_>) -> Option<Outside> {
     }
     if words.eat("DATABASE") {
         words.identifier()?;
-        return words
-            .eat_all(&["SET", "TABLESPACE"])
-            .then_some(Outside::AlterDatabaseTablespace);
+        return words.eat_all(&["SET", "TABLESPACE"]).then_some(Outside::AlterDatabaseTablespace);
     }
     if words.eat("SUBSCRIPTION") {
         words.identifier()?;
         let publication = words.eat_any(&["SET", "ADD", "DROP"]) && words.is("PUBLICATION");
-        let refresh =
-            words.is("REFRESH") || (publication && words.option_off("refresh") != Some(true));
+        let refresh = words.is("REFRESH") || (publication && words.option_off("refresh") != Some(true));
         return refresh.then_some(Outside::AlterSubscription);
     }
     if words.eat("TABLE") && words.eat_table() && words.eat_all(&["DETACH", "PARTITION"]) {
         words.name()?;
-        return words
-            .is("CONCURRENTLY")
-            .then_some(Outside::DetachPartitionConcurrently);
+        return words.is("CONCURRENTLY").then_some(Outside::DetachPartitionConcurrently);
     }
     None
 }
@@ -292,9 +268,7 @@ mod tests {
     use crate::migrations::script::Statements;
 
     fn kinds(sql: &str) -> Vec<StatementKind> {
-        Statements::new(sql)
-            .map(|statement| statement.kind)
-            .collect()
+        Statements::new(sql).map(|statement| statement.kind).collect()
     }
 
     #[test]
@@ -311,28 +285,12 @@ mod tests {
             ("rollback prepared 'x'", "ROLLBACK PREPARED"),
             ("prepare transaction 'x'", "PREPARE TRANSACTION"),
             ("set transaction read only", "SET TRANSACTION"),
-            (
-                "set local transaction isolation level serializable",
-                "SET TRANSACTION",
-            ),
-            (
-                "set transaction_isolation = 'serializable'",
-                "SET TRANSACTION",
-            ),
-            (
-                "set local \"transaction_read_only\" to on",
-                "SET TRANSACTION",
-            ),
-            (
-                "set session characteristics as transaction read only",
-                "SET SESSION CHARACTERISTICS",
-            ),
+            ("set local transaction isolation level serializable", "SET TRANSACTION"),
+            ("set transaction_isolation = 'serializable'", "SET TRANSACTION"),
+            ("set local \"transaction_read_only\" to on", "SET TRANSACTION"),
+            ("set session characteristics as transaction read only", "SET SESSION CHARACTERISTICS"),
         ] {
-            assert_eq!(
-                kinds(sql),
-                [StatementKind::TransactionControl(command)],
-                "{sql}"
-            );
+            assert_eq!(kinds(sql), [StatementKind::TransactionControl(command)], "{sql}");
         }
     }
 
@@ -345,55 +303,25 @@ mod tests {
     #[test]
     fn what_postgresql_refuses_in_a_transaction_is_known() {
         for (sql, outside) in [
-            (
-                "create unique index concurrently on t (a)",
-                Outside::CreateIndexConcurrently,
-            ),
-            (
-                "drop index concurrently if exists i",
-                Outside::DropIndexConcurrently,
-            ),
+            ("create unique index concurrently on t (a)", Outside::CreateIndexConcurrently),
+            ("drop index concurrently if exists i", Outside::DropIndexConcurrently),
             ("reindex table concurrently t", Outside::ReindexConcurrently),
-            (
-                "reindex (verbose, concurrently) index i",
-                Outside::ReindexConcurrently,
-            ),
-            (
-                "reindex (concurrently false) schema s",
-                Outside::ReindexMany,
-            ),
+            ("reindex (verbose, concurrently) index i", Outside::ReindexConcurrently),
+            ("reindex (concurrently false) schema s", Outside::ReindexMany),
             ("reindex system d", Outside::ReindexMany),
             ("vacuum (full) t", Outside::Vacuum),
             ("cluster", Outside::ClusterAll),
             ("cluster (verbose)", Outside::ClusterAll),
             ("create database d", Outside::CreateDatabase),
             ("drop database if exists d", Outside::DropDatabase),
-            (
-                "create tablespace s location '/x'",
-                Outside::CreateTablespace,
-            ),
+            ("create tablespace s location '/x'", Outside::CreateTablespace),
             ("drop tablespace s", Outside::DropTablespace),
             ("alter system reset all", Outside::AlterSystem),
-            (
-                "alter database d set tablespace s",
-                Outside::AlterDatabaseTablespace,
-            ),
-            (
-                "alter table if exists only a.t detach partition a.p concurrently",
-                Outside::DetachPartitionConcurrently,
-            ),
-            (
-                "create subscription s connection '' publication p",
-                Outside::CreateSubscription,
-            ),
-            (
-                "alter subscription s refresh publication",
-                Outside::AlterSubscription,
-            ),
-            (
-                "alter subscription s set publication p with (copy_data = false)",
-                Outside::AlterSubscription,
-            ),
+            ("alter database d set tablespace s", Outside::AlterDatabaseTablespace),
+            ("alter table if exists only a.t detach partition a.p concurrently", Outside::DetachPartitionConcurrently),
+            ("create subscription s connection '' publication p", Outside::CreateSubscription),
+            ("alter subscription s refresh publication", Outside::AlterSubscription),
+            ("alter subscription s set publication p with (copy_data = false)", Outside::AlterSubscription),
             ("drop subscription s", Outside::DropSubscription),
             ("discard all", Outside::DiscardAll),
         ] {
@@ -438,10 +366,7 @@ mod tests {
     #[test]
     fn a_copy_over_the_connection_is_known_by_its_direction() {
         use StatementKind::{CopyFromStdin, CopyToStdout};
-        assert_eq!(
-            kinds("copy public.t (a, b) from stdin with (format csv)"),
-            [CopyFromStdin]
-        );
+        assert_eq!(kinds("copy public.t (a, b) from stdin with (format csv)"), [CopyFromStdin]);
         assert_eq!(kinds("copy t from stdout"), [CopyFromStdin]);
         let long = format!("copy (select {} from x) to stdout", "1,".repeat(5000));
         assert_eq!(kinds(&long), [CopyToStdout]);

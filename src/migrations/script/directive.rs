@@ -12,18 +12,13 @@ pub(super) fn directive(comment: &str) -> Option<&str> {
     };
     let text = text.trim();
     let name = text.get(..NAME.len())?;
-    let word = text
-        .get(NAME.len()..)?
-        .trim_start()
-        .strip_prefix(':')?
-        .trim();
+    let word = text.get(NAME.len()..)?.trim_start().strip_prefix(':')?.trim();
     name.eq_ignore_ascii_case(NAME).then_some(word)
 }
 
 /// Says whether a directive, wrong or not, is meant to leave the transaction.
 pub(super) fn means_no_transaction(word: &str) -> bool {
-    word.get(..NO_TRANSACTION.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(NO_TRANSACTION))
+    word.get(..NO_TRANSACTION.len()).is_some_and(|start| start.eq_ignore_ascii_case(NO_TRANSACTION))
 }
 
 #[cfg(test)]
@@ -42,13 +37,7 @@ mod tests {
             assert_eq!(directive(comment), Some(NO_TRANSACTION), "{comment:?}");
         }
         assert_eq!(directive("-- schemagate: fast please"), Some("fast please"));
-        for comment in [
-            "-- schemagate runs this",
-            "-- by schemagate: x",
-            "--",
-            "-- schemagaté:",
-            "/* schemagate: x",
-        ] {
+        for comment in ["-- schemagate runs this", "-- by schemagate: x", "--", "-- schemagaté:", "/* schemagate: x"] {
             assert_eq!(directive(comment), None, "{comment:?}");
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::names::TableName;
 use super::words::Words;
+use crate::settings::TableName;
 
 /// An index built concurrently. It lies in the schema of its table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +34,9 @@ impl Gone {
             words.eat_all(&["IF", "EXISTS"]);
             while let Some(table) = words.name() {
                 if schema {
-                    self.schemas.insert(table.name)
+                    self.schemas.insert(table.table().to_owned())
                 } else {
-                    self.tables.insert((table.name, table.schema))
+                    self.tables.insert(key(&table))
                 };
                 if !words.eat_sign(",") {
                     return;
@@ -48,7 +48,7 @@ impl Gone {
             let Some(table) = words.name() else { return };
             words.eat_sign("*");
             if words.eat_all(&["RENAME", "TO"]) || words.eat_all(&["SET", "SCHEMA"]) {
-                self.tables.insert((table.name, table.schema));
+                self.tables.insert(key(&table));
             }
         } else if words.eat_all(&["ALTER", "SUBSCRIPTION"]) {
             let Some(name) = words.identifier() else {
@@ -68,18 +68,20 @@ impl Gone {
 
     /// Says whether a table was dropped before; one name with and without schema may mean the same table.
     pub(super) fn has(&self, table: &TableName) -> bool {
-        let dropped = |schema: Option<&str>| {
-            self.tables
-                .contains(&(table.name.clone(), schema.map(str::to_owned)))
-        };
-        match &table.schema {
+        let dropped =
+            |schema: Option<&str>| self.tables.contains(&(table.table().to_owned(), schema.map(str::to_owned)));
+        match table.schema() {
             Some(schema) => self.schemas.contains(schema) || dropped(None) || dropped(Some(schema)),
             None => {
-                let mut from = self.tables.range((table.name.clone(), None)..);
-                from.next().is_some_and(|(name, _)| *name == table.name)
+                let mut from = self.tables.range((table.table().to_owned(), None)..);
+                from.next().is_some_and(|(name, _)| *name == table.table())
             }
         }
     }
+}
+
+fn key(table: &TableName) -> (String, Option<String>) {
+    (table.table().to_owned(), table.schema().map(ToOwned::to_owned))
 }
 
 /// Gives the setting that `SET` or `set_config` changes, and whether to off.
@@ -90,7 +92,7 @@ pub(super) fn setting(mut words: Words<'_>) -> Option<(String, bool)> {
         let set = words.eat_sign("=") || words.eat("TO");
         return set.then(|| (name, words.is_off()));
     }
-    if !words.eat("SELECT") || words.name()?.name != "set_config" {
+    if !words.eat("SELECT") || words.name()?.table() != "set_config" {
         return None;
     }
     let mut arguments = words.eat_parenthesis()?;
@@ -110,9 +112,7 @@ pub(super) fn created_table(mut words: Words<'_>) -> Option<TableName> {
         return None;
     }
     words.eat_all(&["IF", "NOT", "EXISTS"]);
-    words
-        .name()
-        .filter(|table| table.schema.as_deref() != Some("pg_temp"))
+    words.name().filter(|table| table.schema() != Some("pg_temp"))
 }
 
 pub(super) fn concurrent_index(mut words: Words<'_>) -> Option<ConcurrentIndex> {
@@ -123,8 +123,5 @@ pub(super) fn concurrent_index(mut words: Words<'_>) -> Option<ConcurrentIndex> 
     let index = words.identifier()?;
     words.eat("ON");
     words.eat("ONLY");
-    Some(ConcurrentIndex {
-        index,
-        table: words.name()?,
-    })
+    Some(ConcurrentIndex { index, table: words.name()? })
 }

@@ -5,13 +5,13 @@ use std::ops::Range;
 use super::classify::{Outside, StatementKind, classify};
 use super::directive::{NO_TRANSACTION, directive, means_no_transaction};
 use super::facts::{ConcurrentIndex, Gone, concurrent_index, created_table, setting};
-use super::names::TableName;
 use super::place::Place;
 use super::repeat::{NotRepeatable, check_repeatable};
 use super::rule::Rule;
 use super::statements::{Piece, Splitter};
 use super::tokens::Token;
 use super::words::Words;
+use crate::settings::TableName;
 
 /// What a file says.
 #[derive(Debug, Clone, Default)]
@@ -100,12 +100,7 @@ impl<'a> Judge<'a> {
 
     fn refuse(&mut self, place: Place, end: usize, rule: Rule) {
         let Place { line, column, byte } = place;
-        self.out.refusals.push(Refusal {
-            line,
-            column,
-            range: byte..end,
-            rule,
-        });
+        self.out.refusals.push(Refusal { line, column, range: byte..end, rule });
     }
 
     fn comment(&mut self, token: Token, leading: bool) {
@@ -119,9 +114,7 @@ impl<'a> Judge<'a> {
                 self.directive.get_or_insert((place, token.range()));
                 return;
             }
-            (true, false) => Rule::UnknownDirective {
-                word: word.to_owned(),
-            },
+            (true, false) => Rule::UnknownDirective { word: word.to_owned() },
             (false, _) if means_no_transaction(word) => Rule::MisplacedDirective,
             (false, _) => return,
         };
@@ -132,9 +125,7 @@ impl<'a> Judge<'a> {
     /// A backslash before a letter is a command of psql; it ends with its line, and so does what stood before it.
     fn psql_command(&mut self, token: Token) {
         let rest = self.sql.get(token.end..).unwrap_or_default();
-        let name = rest
-            .find(|c: char| c.is_whitespace() || c == ';' || c == '\\')
-            .unwrap_or(rest.len());
+        let name = rest.find(|c: char| c.is_whitespace() || c == ';' || c == '\\').unwrap_or(rest.len());
         let name = rest.get(..name).unwrap_or_default();
         let line = token.end + rest.find('\n').unwrap_or(rest.len());
         if name.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '.' | '!' | '?')) {
@@ -160,12 +151,8 @@ impl<'a> Judge<'a> {
                 self.refuse(place, end, Rule::CopyFromStdin);
                 self.pass_over_data();
             }
-            StatementKind::Outside(outside) if !self.out.no_transaction => {
-                self.outside(place, end, outside)
-            }
-            StatementKind::Outside(_) | StatementKind::Savepoint | StatementKind::Other => {
-                self.note(place, end, kind)
-            }
+            StatementKind::Outside(outside) if !self.out.no_transaction => self.outside(place, end, outside),
+            StatementKind::Outside(_) | StatementKind::Savepoint | StatementKind::Other => self.note(place, end, kind),
         }
     }
 
@@ -175,9 +162,7 @@ impl<'a> Judge<'a> {
         words.skip();
         words.eat_all(&["IF", "EXISTS"]);
         let slotless = outside == Outside::DropSubscription
-            && words
-                .identifier()
-                .is_some_and(|name| self.gone.subscriptions_without_slot.contains(&name));
+            && words.identifier().is_some_and(|name| self.gone.subscriptions_without_slot.contains(&name));
         if !slotless {
             self.refuse(place, end, Rule::OutsideTransaction(outside));
         }
@@ -201,12 +186,7 @@ impl<'a> Judge<'a> {
                 Ok((concurrently, creates_index)) => {
                     let range = place.byte..end;
                     let text = self.sql.get(range.clone()).unwrap_or_default().to_owned();
-                    let statement = NoTransactionStatement {
-                        range,
-                        text,
-                        concurrently,
-                        creates_index,
-                    };
+                    let statement = NoTransactionStatement { range, text, concurrently, creates_index };
                     self.out.no_transaction_statement = Some(statement);
                 }
                 Err(reason) => self.refuse(place, end, Rule::NotRepeatable(reason)),
@@ -238,14 +218,10 @@ impl<'a> Judge<'a> {
             match self.second.take() {
                 // Whether the first could be repeated alone is of no use to the reader yet.
                 Some((second, end)) => {
-                    self.out
-                        .refusals
-                        .retain(|refusal| !matches!(refusal.rule, Rule::NotRepeatable(_)));
+                    self.out.refusals.retain(|refusal| !matches!(refusal.rule, Rule::NotRepeatable(_)));
                     self.refuse(second, end, Rule::SeveralStatements { count });
                 }
-                None if count == 0 && self.out.refusals.is_empty() => {
-                    self.refuse(place, range.end, Rule::NoStatement)
-                }
+                None if count == 0 && self.out.refusals.is_empty() => self.refuse(place, range.end, Rule::NoStatement),
                 None => {}
             }
         }
@@ -258,24 +234,16 @@ impl<'a> Judge<'a> {
 }
 
 /// Judges the statement of a no-transaction file.
-fn alone(
-    words: Words<'_>,
-    kind: StatementKind,
-) -> Result<(bool, Option<ConcurrentIndex>), NotRepeatable> {
+fn alone(words: Words<'_>, kind: StatementKind) -> Result<(bool, Option<ConcurrentIndex>), NotRepeatable> {
     check_repeatable(words, kind)?;
     let concurrently = matches!(
         kind,
         StatementKind::Outside(
-            Outside::CreateIndexConcurrently
-                | Outside::DropIndexConcurrently
-                | Outside::ReindexConcurrently
+            Outside::CreateIndexConcurrently | Outside::DropIndexConcurrently | Outside::ReindexConcurrently
         )
     );
     let created = kind == StatementKind::Outside(Outside::CreateIndexConcurrently);
-    Ok((
-        concurrently,
-        created.then(|| concurrent_index(words)).flatten(),
-    ))
+    Ok((concurrently, created.then(|| concurrent_index(words)).flatten()))
 }
 
 #[cfg(test)]
@@ -284,12 +252,7 @@ mod tests {
 
     fn refusals(sql: &str) -> String {
         let lines = judge(sql).refusals.into_iter().map(|refusal| {
-            let Refusal {
-                line,
-                column,
-                range,
-                rule,
-            } = refusal;
+            let Refusal { line, column, range, rule } = refusal;
             format!("{line}:{column} {:?}: {}", &sql[range], rule.message())
         });
         lines.collect::<Vec<_>>().join("\n")
@@ -366,33 +329,14 @@ mod tests {
         let sql = format!("\u{feff}--schemagate:no-transaction\r\n{index}\r\n");
         assert_eq!(both(&sql), (true, String::new()));
         for (sql, expected) in [
-            (
-                "-- schemagate: notransaction\nselect 1",
-                "unknown directive \"notransaction\"",
-            ),
-            (
-                "-- schemagate: no-transaction please\nselect 1",
-                "unknown directive \"no-transaction please\"",
-            ),
+            ("-- schemagate: notransaction\nselect 1", "unknown directive \"notransaction\""),
+            ("-- schemagate: no-transaction please\nselect 1", "unknown directive \"no-transaction please\""),
             ("-- schemagate:\nselect 1", "unknown directive \"\""),
-            (
-                "select 1; -- schemagate: no-transaction",
-                "is not in the first comment lines",
-            ),
-            (
-                "/* schemagate: no-transaction */ select 1",
-                "is not in the first comment lines",
-            ),
-            (
-                "-- schemagate: no-transaction\n",
-                "in a file without a statement",
-            ),
+            ("select 1; -- schemagate: no-transaction", "is not in the first comment lines"),
+            ("/* schemagate: no-transaction */ select 1", "is not in the first comment lines"),
+            ("-- schemagate: no-transaction\n", "in a file without a statement"),
         ] {
-            assert!(
-                refusals(sql).contains(expected),
-                "{sql:?}: {}",
-                refusals(sql)
-            );
+            assert!(refusals(sql).contains(expected), "{sql:?}: {}", refusals(sql));
         }
         assert_eq!(refusals("select 1; -- schemagate: something else\n"), "");
     }
@@ -414,15 +358,9 @@ mod tests {
         let index = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"My\"\nON ONLY Shop.\"Orders\" USING btree (a)";
         let judgement = judge(&format!("-- schemagate: no-transaction\n{index};\n"));
         let statement = judgement.no_transaction_statement.unwrap();
-        assert_eq!(
-            (statement.text.as_str(), statement.concurrently),
-            (index, true)
-        );
+        assert_eq!((statement.text.as_str(), statement.concurrently), (index, true));
         let created = statement.creates_index.unwrap();
-        assert_eq!(
-            (created.index.as_str(), created.table.to_string().as_str()),
-            ("My", "shop.Orders")
-        );
+        assert_eq!((created.index.as_str(), created.table.to_string().as_str()), ("My", "shop.Orders"));
         for (sql, concurrently) in [
             ("drop index concurrently if exists i", true),
             ("reindex table concurrently t", true),
@@ -431,11 +369,7 @@ mod tests {
         ] {
             let judgement = judge(&format!("-- schemagate: no-transaction\n{sql}"));
             let statement = judgement.no_transaction_statement.unwrap();
-            assert_eq!(
-                (statement.concurrently, statement.creates_index),
-                (concurrently, None),
-                "{sql}"
-            );
+            assert_eq!((statement.concurrently, statement.creates_index), (concurrently, None), "{sql}");
         }
     }
 
@@ -463,43 +397,22 @@ mod tests {
             assert_eq!(creates(sql), Vec::<String>::new(), "{sql}");
         }
         assert_eq!(creates("drop table s.t; create table u.t ()"), ["u.t"]);
-        assert_eq!(
-            creates("create table t (); drop table t; alter table x rename column a to b"),
-            ["t"]
-        );
+        assert_eq!(creates("create table t (); drop table t; alter table x rename column a to b"), ["t"]);
     }
 
     #[test]
     fn a_subscription_without_slot_may_be_dropped_in_a_transaction() {
         let sql = "alter subscription s disable; alter subscription s set (slot_name = none); drop subscription s";
         assert_eq!(refusals(sql), "");
-        assert_ne!(
-            refusals("alter subscription r set (slot_name = none); drop subscription s"),
-            ""
-        );
+        assert_ne!(refusals("alter subscription r set (slot_name = none); drop subscription s"), "");
     }
 
     #[test]
     fn settings_that_matter_are_seen() {
-        assert_eq!(
-            judge("select 1;\nset local lock_timeout to '1s'").sets_lock_timeout,
-            Some(2)
-        );
-        assert_eq!(
-            judge("select set_config('lock_timeout', '1s', true)").sets_lock_timeout,
-            Some(1)
-        );
-        assert_eq!(
-            judge("set statement_timeout = 0; select 'lock_timeout'").sets_lock_timeout,
-            None
-        );
-        for sql in [
-            "set standard_conforming_strings = off",
-            "select 'a",
-            "select (1",
-            "/* a",
-            "select $$a",
-        ] {
+        assert_eq!(judge("select 1;\nset local lock_timeout to '1s'").sets_lock_timeout, Some(2));
+        assert_eq!(judge("select set_config('lock_timeout', '1s', true)").sets_lock_timeout, Some(1));
+        assert_eq!(judge("set statement_timeout = 0; select 'lock_timeout'").sets_lock_timeout, None);
+        for sql in ["set standard_conforming_strings = off", "select 'a", "select (1", "/* a", "select $$a"] {
             assert!(judge(sql).uncertain, "{sql}");
         }
         assert!(!judge("set standard_conforming_strings = on; select ')'").uncertain);
@@ -548,16 +461,11 @@ mod tests {
         for _ in 0..40_000 {
             let mut sql = String::new();
             for _ in 0..14 {
-                seed = seed
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 sql.push_str(parts[(seed >> 33) % parts.len()]);
             }
             for Refusal { range, rule, .. } in judge(&sql).refusals {
-                assert!(
-                    sql.get(range).is_some_and(|text| !text.is_empty()),
-                    "{sql:?}"
-                );
+                assert!(sql.get(range).is_some_and(|text| !text.is_empty()), "{sql:?}");
                 assert!(!rule.message().is_empty() && !rule.hint().is_empty());
             }
         }

@@ -16,7 +16,6 @@ mod words;
 pub use classify::{Outside, StatementKind};
 pub use facts::ConcurrentIndex;
 pub use judge::{Judgement, NoTransactionStatement, Refusal, judge};
-pub use names::TableName;
 pub use place::{Excerpt, Place, excerpt, position_of};
 pub use repeat::NotRepeatable;
 pub use rule::Rule;

@@ -1,27 +1,7 @@
 //! Names in SQL. In: tokens. Out: names as PostgreSQL stores them: folded, unquoted, cut to 63 bytes.
 
-use std::fmt;
-
 /// The longest identifier in bytes (`NAMEDATALEN - 1`).
 const LONGEST_BYTES: usize = 63;
-
-/// The name of a table, as it is in the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TableName {
-    /// The schema, where the file names one.
-    pub schema: Option<String>,
-    /// The table.
-    pub name: String,
-}
-
-impl fmt::Display for TableName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.schema {
-            Some(schema) => write!(f, "{schema}.{}", self.name),
-            None => f.write_str(&self.name),
-        }
-    }
-}
 
 /// Folds an identifier without quotes. PostgreSQL folds ASCII alone in a database of UTF-8.
 pub(super) fn folded(text: &str) -> String {

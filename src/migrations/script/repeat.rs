@@ -49,16 +49,12 @@ impl NotRepeatable {
     /// Gives the repeatable form.
     pub fn hint(&self) -> String {
         match self {
-            NotRepeatable::UnnamedIndex => {
-                "give the index a name: CREATE INDEX CONCURRENTLY name ON …".to_owned()
-            }
+            NotRepeatable::UnnamedIndex => "give the index a name: CREATE INDEX CONCURRENTLY name ON …".to_owned(),
             NotRepeatable::WithoutIfExists { .. } => "add IF EXISTS".to_owned(),
             NotRepeatable::WithoutIfNotExists { .. } => "add IF NOT EXISTS".to_owned(),
             NotRepeatable::NoForm(outside) => outside.hint().to_owned(),
             NotRepeatable::Transactional { .. } => {
-                format!(
-                    "remove the directive {NO_TRANSACTION}: in a transaction, a crash undoes the statement"
-                )
+                format!("remove the directive {NO_TRANSACTION}: in a transaction, a crash undoes the statement")
             }
         }
     }
@@ -75,9 +71,7 @@ pub(super) fn check_repeatable(words: Words<'_>, kind: StatementKind) -> Result<
     rest.skip();
     let first = words.word().unwrap_or_default().to_ascii_uppercase();
     match (first.as_str(), kind) {
-        ("VACUUM" | "ANALYZE" | "ANALYSE" | "REINDEX" | "CALL" | "CLUSTER" | "CHECKPOINT", _) => {
-            Ok(())
-        }
+        ("VACUUM" | "ANALYZE" | "ANALYSE" | "REINDEX" | "CALL" | "CLUSTER" | "CHECKPOINT", _) => Ok(()),
         ("REFRESH", _) if rest.is("MATERIALIZED") => Ok(()),
         ("CREATE", _) => check_create(rest, kind, words),
         ("DROP", _) => check_drop(rest, kind, words),
@@ -87,20 +81,12 @@ pub(super) fn check_repeatable(words: Words<'_>, kind: StatementKind) -> Result<
     }
 }
 
-fn check_create(
-    mut rest: Words<'_>,
-    kind: StatementKind,
-    words: Words<'_>,
-) -> Result<(), NotRepeatable> {
+fn check_create(mut rest: Words<'_>, kind: StatementKind, words: Words<'_>) -> Result<(), NotRepeatable> {
     rest.eat("UNIQUE");
     let index = rest.eat("INDEX");
     let concurrently = rest.eat("CONCURRENTLY");
     if index && concurrently {
-        return if rest.is("ON") {
-            Err(NotRepeatable::UnnamedIndex)
-        } else {
-            Ok(())
-        };
+        return if rest.is("ON") { Err(NotRepeatable::UnnamedIndex) } else { Ok(()) };
     }
     match kind {
         StatementKind::Outside(outside) => Err(NotRepeatable::NoForm(outside)),
@@ -112,25 +98,17 @@ fn check_create(
 fn check_drop(rest: Words<'_>, kind: StatementKind, words: Words<'_>) -> Result<(), NotRepeatable> {
     match kind {
         _ if rest.have(&["IF", "EXISTS"]) => Ok(()),
-        StatementKind::Outside(outside) => Err(NotRepeatable::WithoutIfExists {
-            statement: outside.name().to_owned(),
-        }),
+        StatementKind::Outside(outside) => Err(NotRepeatable::WithoutIfExists { statement: outside.name().to_owned() }),
         _ => Err(transactional(words)),
     }
 }
 
-fn check_alter(
-    mut rest: Words<'_>,
-    kind: StatementKind,
-    words: Words<'_>,
-) -> Result<(), NotRepeatable> {
+fn check_alter(mut rest: Words<'_>, kind: StatementKind, words: Words<'_>) -> Result<(), NotRepeatable> {
     match kind {
         StatementKind::Outside(Outside::AlterSystem | Outside::AlterDatabaseTablespace) => {
             return Ok(());
         }
-        StatementKind::Outside(Outside::AlterSubscription)
-            if rest.have(&["REFRESH"]) || rest.have(&["SET"]) =>
-        {
+        StatementKind::Outside(Outside::AlterSubscription) if rest.have(&["REFRESH"]) || rest.have(&["SET"]) => {
             return Ok(());
         }
         // Halfway through, the statement itself refuses to go on: FINALIZE must.
@@ -140,25 +118,15 @@ fn check_alter(
     if rest.eat("TYPE") && rest.name().is_some() && rest.eat_all(&["ADD", "VALUE"]) {
         let statement = "ALTER TYPE … ADD VALUE".to_owned();
         let safe = rest.is("IF");
-        return if safe {
-            Ok(())
-        } else {
-            Err(NotRepeatable::WithoutIfNotExists { statement })
-        };
+        return if safe { Ok(()) } else { Err(NotRepeatable::WithoutIfNotExists { statement }) };
     }
     let safe = rest.eat("TABLE") && rest.eat_table() && !rest.is_cut() && actions_repeat(rest);
-    if safe {
-        Ok(())
-    } else {
-        Err(transactional(words))
-    }
+    if safe { Ok(()) } else { Err(transactional(words)) }
 }
 
 /// Says whether every action of an ALTER TABLE finds its work done when repeated.
 fn actions_repeat(words: Words<'_>) -> bool {
-    let starts = words
-        .outside_parentheses()
-        .filter_map(|mut words| words.eat_sign(",").then_some(words));
+    let starts = words.outside_parentheses().filter_map(|mut words| words.eat_sign(",").then_some(words));
     std::iter::once(words).chain(starts).all(action_repeats)
 }
 
@@ -183,14 +151,7 @@ fn transactional(mut words: Words<'_>) -> NotRepeatable {
     let mut statement = first.unwrap_or_else(|| "this statement".to_owned());
     words.skip();
     if matches!(statement.as_str(), "CREATE" | "DROP" | "ALTER") {
-        words.eat_any(&[
-            "UNIQUE",
-            "UNLOGGED",
-            "FOREIGN",
-            "MATERIALIZED",
-            "TEMP",
-            "TEMPORARY",
-        ]);
+        words.eat_any(&["UNIQUE", "UNLOGGED", "FOREIGN", "MATERIALIZED", "TEMP", "TEMPORARY"]);
         if let Some(what) = words.word() {
             statement = format!("{statement} {}", what.to_ascii_uppercase());
         }
@@ -206,15 +167,8 @@ mod tests {
         let judgement = judge(&format!("-- schemagate: no-transaction\n{statement};"));
         assert!(judgement.refusals.len() <= 1);
         let refusal = judgement.refusals.first()?;
-        assert!(
-            matches!(refusal.rule, Rule::NotRepeatable(_)),
-            "{refusal:?}"
-        );
-        Some(format!(
-            "{} | {}",
-            refusal.rule.message(),
-            refusal.rule.hint()
-        ))
+        assert!(matches!(refusal.rule, Rule::NotRepeatable(_)), "{refusal:?}");
+        Some(format!("{} | {}", refusal.rule.message(), refusal.rule.hint()))
     }
 
     #[test]

@@ -47,31 +47,22 @@ impl Rule {
         match self {
             Rule::TransactionControl { statement } => format!("{statement} inside a migration"),
             Rule::OutsideTransaction(outside) => {
-                format!(
-                    "{} cannot run inside a transaction, and migrations run in one",
-                    outside.name()
-                )
+                format!("{} cannot run inside a transaction, and migrations run in one", outside.name())
             }
-            Rule::CopyFromStdin => {
-                "COPY … FROM STDIN waits for data that a migration cannot send".to_owned()
-            }
+            Rule::CopyFromStdin => "COPY … FROM STDIN waits for data that a migration cannot send".to_owned(),
             Rule::CopyToStdout => "COPY … TO STDOUT sends data that nobody reads".to_owned(),
             Rule::PsqlCommand { command } => {
                 format!("{command} is a command of psql, which the server does not know")
             }
             Rule::UnknownDirective { word } => format!("unknown directive {word:?}"),
             Rule::MisplacedDirective => {
-                format!(
-                    "the directive {NO_TRANSACTION} is not in the first comment lines, where alone it counts"
-                )
+                format!("the directive {NO_TRANSACTION} is not in the first comment lines, where alone it counts")
             }
             Rule::NoStatement => {
                 format!("the directive {NO_TRANSACTION} in a file without a statement")
             }
             Rule::SeveralStatements { count } => {
-                format!(
-                    "{count} statements in a file with the directive {NO_TRANSACTION}, which allows one"
-                )
+                format!("{count} statements in a file with the directive {NO_TRANSACTION}, which allows one")
             }
             Rule::NotRepeatable(reason) => reason.message(),
         }
@@ -80,9 +71,9 @@ impl Rule {
     /// Gives the way out.
     pub fn hint(&self) -> String {
         let hint = match self {
-            Rule::TransactionControl {
-                statement: "SET SESSION CHARACTERISTICS" | "SET TRANSACTION",
-            } => "remove it: schemagate opens the transaction, READ COMMITTED and READ WRITE",
+            Rule::TransactionControl { statement: "SET SESSION CHARACTERISTICS" | "SET TRANSACTION" } => {
+                "remove it: schemagate opens the transaction, READ COMMITTED and READ WRITE"
+            }
             Rule::TransactionControl { .. } => {
                 "remove it: schemagate opens the transaction and commits it together with the history row"
             }
@@ -96,9 +87,7 @@ impl Rule {
                 );
             }
             Rule::MisplacedDirective => {
-                return format!(
-                    "make `-- schemagate: {NO_TRANSACTION}` the first line of the file, or remove it"
-                );
+                return format!("make `-- schemagate: {NO_TRANSACTION}` the first line of the file, or remove it");
             }
             Rule::NoStatement => "remove the directive, or write the statement",
             Rule::SeveralStatements { .. } => {

@@ -45,12 +45,7 @@ impl Iterator for Statements<'_> {
         loop {
             if let Piece::Statement { place, end } = self.0.next_piece()? {
                 let kind = classify(self.0.words());
-                return Some(Statement {
-                    range: place.byte..end,
-                    line: place.line,
-                    column: place.column,
-                    kind,
-                });
+                return Some(Statement { range: place.byte..end, line: place.line, column: place.column, kind });
             }
         }
     }
@@ -139,10 +134,7 @@ impl<'a> Splitter<'a> {
             match token.kind {
                 TokenKind::Whitespace => {}
                 TokenKind::LineComment | TokenKind::BlockComment { .. } => {
-                    return Some(Piece::Comment {
-                        token,
-                        leading: self.leading,
-                    });
+                    return Some(Piece::Comment { token, leading: self.leading });
                 }
                 TokenKind::Semi if self.depth == 0 && self.body == 0 => {
                     self.leading = false;
@@ -152,9 +144,7 @@ impl<'a> Splitter<'a> {
                 }
                 kind => {
                     self.take(token);
-                    if kind == TokenKind::Unknown
-                        && self.sql.as_bytes().get(token.start) == Some(&b'\\')
-                    {
+                    if kind == TokenKind::Unknown && self.sql.as_bytes().get(token.start) == Some(&b'\\') {
                         return Some(Piece::Backslash { token });
                     }
                 }
@@ -167,9 +157,7 @@ impl<'a> Splitter<'a> {
     fn finish(&mut self) -> Option<Piece> {
         self.depth = 0;
         self.body = 0;
-        self.begun
-            .take()
-            .map(|(place, end)| Piece::Statement { place, end })
+        self.begun.take().map(|(place, end)| Piece::Statement { place, end })
     }
 
     fn clear(&mut self) {
@@ -192,12 +180,7 @@ impl<'a> Splitter<'a> {
         if token.kind == TokenKind::CloseParen {
             self.depth = self.depth.saturating_sub(1);
         }
-        let lexeme = Lexeme {
-            kind: token.kind,
-            start: token.start,
-            end: token.end,
-            depth: self.depth,
-        };
+        let lexeme = Lexeme { kind: token.kind, start: token.start, end: token.end, depth: self.depth };
         if token.kind == TokenKind::OpenParen {
             self.depth += 1;
         }
@@ -222,8 +205,7 @@ impl<'a> Splitter<'a> {
         if self.body == 0 {
             let opens = self.depth == 0 && self.is(lexeme, "ATOMIC") && self.previous_is("BEGIN");
             self.body = usize::from(opens && self.words().creates_routine());
-        } else if self.previous_is("AS") || self.previous.is_some_and(|p| p.kind == TokenKind::Dot)
-        {
+        } else if self.previous_is("AS") || self.previous.is_some_and(|p| p.kind == TokenKind::Dot) {
             // After these `case` and `end` are names.
         } else if self.is(lexeme, "CASE") {
             self.body += 1;
@@ -233,14 +215,11 @@ impl<'a> Splitter<'a> {
     }
 
     fn is(&self, lexeme: Lexeme, keyword: &str) -> bool {
-        self.sql
-            .get(lexeme.start..lexeme.end)
-            .is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+        self.sql.get(lexeme.start..lexeme.end).is_some_and(|word| word.eq_ignore_ascii_case(keyword))
     }
 
     fn previous_is(&self, keyword: &str) -> bool {
-        self.previous
-            .is_some_and(|p| p.kind == TokenKind::Ident && self.is(p, keyword))
+        self.previous.is_some_and(|p| p.kind == TokenKind::Ident && self.is(p, keyword))
     }
 }
 
@@ -258,17 +237,12 @@ mod tests {
     use super::*;
 
     fn split(sql: &str) -> Vec<&str> {
-        Statements::new(sql)
-            .map(|statement| &sql[statement.range])
-            .collect()
+        Statements::new(sql).map(|statement| &sql[statement.range]).collect()
     }
 
     #[test]
     fn semicolons_split_and_empty_statements_are_left_out() {
-        assert_eq!(
-            split(";; select 1 ;; -- c\n; select 2 /* ; */ ; /* x */"),
-            ["select 1", "select 2"]
-        );
+        assert_eq!(split(";; select 1 ;; -- c\n; select 2 /* ; */ ; /* x */"), ["select 1", "select 2"]);
         assert_eq!(split("\u{feff}-- only a comment"), Vec::<&str>::new());
         assert_eq!(split("select 1"), ["select 1"]);
     }
@@ -283,11 +257,7 @@ mod tests {
             "do $x$ begin; commit; end $x$",
             "create rule r as on insert to t do (insert into a values (1); delete from b)",
         ] {
-            assert_eq!(
-                split(&format!("{statement};select 1;")),
-                [statement, "select 1"],
-                "{statement}"
-            );
+            assert_eq!(split(&format!("{statement};select 1;")), [statement, "select 1"], "{statement}");
         }
     }
 
@@ -300,38 +270,22 @@ mod tests {
             "create function f() returns int begin atomic select case case 1 when 1 then 2 end when 2 then 3 end; end",
             "create function f() returns int begin atomic select (case when a then 1 end); end",
         ] {
-            assert_eq!(
-                split(&format!("{statement};select 1;")),
-                [statement, "select 1"],
-                "{statement}"
-            );
+            assert_eq!(split(&format!("{statement};select 1;")), [statement, "select 1"], "{statement}");
         }
     }
 
     #[test]
     fn a_body_is_followed_only_where_a_routine_is_created() {
-        assert_eq!(
-            split("begin atomic; select 1"),
-            ["begin atomic", "select 1"]
-        );
-        assert_eq!(
-            split("create function f(begin atomic) return 1; select 1").len(),
-            2
-        );
-        assert_eq!(
-            split("create function f() returns int as 'begin' language sql; select 1").len(),
-            2
-        );
+        assert_eq!(split("begin atomic; select 1"), ["begin atomic", "select 1"]);
+        assert_eq!(split("create function f(begin atomic) return 1; select 1").len(), 2);
+        assert_eq!(split("create function f() returns int as 'begin' language sql; select 1").len(), 2);
     }
 
     #[test]
     fn a_failing_statement_is_found_by_its_number() {
         let sql = "-- head\nselect 1;;\n\n/* c */ select\n 2;";
         let second = nth_statement(sql, 2).unwrap();
-        assert_eq!(
-            (second.line, second.column, &sql[second.range]),
-            (4, 9, "select\n 2")
-        );
+        assert_eq!((second.line, second.column, &sql[second.range]), (4, 9, "select\n 2"));
         assert!(nth_statement(sql, 0).is_none() && nth_statement(sql, 3).is_none());
     }
 
@@ -339,44 +293,19 @@ mod tests {
     fn a_long_statement_keeps_few_tokens() {
         let sql = format!("insert into t values (1){}", ",(1)".repeat(100_000));
         let mut splitter = Splitter::new(&sql);
-        assert!(
-            matches!(splitter.next_piece(), Some(Piece::Statement { end, .. }) if end == sql.len())
-        );
+        assert!(matches!(splitter.next_piece(), Some(Piece::Statement { end, .. }) if end == sql.len()));
         assert!(splitter.head.len() <= KEPT + KEPT_OUTSIDE && splitter.words().is_cut());
     }
 
     #[test]
     fn nothing_but_comments_spaces_and_semicolons_is_between_statements() {
-        let parts = [
-            "a",
-            ";",
-            " ",
-            "'",
-            "$$",
-            "$x$",
-            "(",
-            ")",
-            "/*",
-            "*/",
-            "--",
-            "\n",
-            "\"",
-            "\\",
-            "begin atomic",
-            "end",
-            "é",
-        ];
+        let parts =
+            ["a", ";", " ", "'", "$$", "$x$", "(", ")", "/*", "*/", "--", "\n", "\"", "\\", "begin atomic", "end", "é"];
         let mut seed = 11_usize;
         for round in 0..30_000 {
-            let mut sql = if round % 2 == 0 {
-                String::new()
-            } else {
-                "create function f() ".to_owned()
-            };
+            let mut sql = if round % 2 == 0 { String::new() } else { "create function f() ".to_owned() };
             for _ in 0..12 {
-                seed = seed
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 sql.push_str(parts[(seed >> 33) % parts.len()]);
             }
             let mut at = 0;

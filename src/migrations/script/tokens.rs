@@ -20,13 +20,9 @@ impl Token {
 
     /// Says whether a quote or comment is left open.
     pub(super) fn is_unterminated(self) -> bool {
-        use LiteralKind::{
-            BitStr, ByteStr, DollarQuotedString, EscStr, NationalStr, Str, UnicodeEscStr,
-        };
+        use LiteralKind::{BitStr, ByteStr, DollarQuotedString, EscStr, NationalStr, Str, UnicodeEscStr};
         match self.kind {
-            TokenKind::BlockComment { terminated } | TokenKind::QuotedIdent { terminated, .. } => {
-                !terminated
-            }
+            TokenKind::BlockComment { terminated } | TokenKind::QuotedIdent { terminated, .. } => !terminated,
             TokenKind::Literal { kind } => match kind {
                 Str { terminated }
                 | NationalStr { terminated }
@@ -59,11 +55,7 @@ enum Continuation {
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(sql: &'a str) -> Tokens<'a> {
-        Tokens {
-            sql,
-            at: 0,
-            continuation: Continuation::None,
-        }
+        Tokens { sql, at: 0, continuation: Continuation::None }
     }
 
     /// Gives the byte at which the next token starts.
@@ -73,18 +65,14 @@ impl<'a> Tokens<'a> {
 
     /// Goes on at a later byte.
     pub(super) fn skip_to(&mut self, byte: usize) {
-        self.at = self
-            .sql
-            .ceil_char_boundary(byte.max(self.at).min(self.sql.len()));
+        self.at = self.sql.ceil_char_boundary(byte.max(self.at).min(self.sql.len()));
         self.continuation = Continuation::None;
     }
 
     fn lex(&self, rest: &str) -> Option<(TokenKind, usize)> {
         // The lexer takes a byte-order mark for white space where a text starts; here it does so only once.
         if self.at > 0 && rest.starts_with(squawk_lexer::BOM) {
-            let end = rest.find(|c: char| {
-                !(c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '\u{80}'..))
-            });
+            let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '\u{80}'..)));
             return Some((TokenKind::Ident, end.unwrap_or(rest.len())));
         }
         let token = tokenize(rest).next()?;
@@ -96,18 +84,13 @@ impl<'a> Tokens<'a> {
         use Continuation::{AfterLineEnd, AfterString, None as Nothing};
         let was = self.continuation;
         self.continuation = match kind {
-            TokenKind::Literal {
-                kind: LiteralKind::EscStr { .. },
-            } => AfterString,
-            TokenKind::Literal {
-                kind: LiteralKind::Str { .. },
-            } if was == AfterLineEnd => AfterString,
+            TokenKind::Literal { kind: LiteralKind::EscStr { .. } } => AfterString,
+            TokenKind::Literal { kind: LiteralKind::Str { .. } } if was == AfterLineEnd => AfterString,
             TokenKind::Whitespace if was != Nothing && text.contains(['\n', '\r']) => AfterLineEnd,
             TokenKind::Whitespace | TokenKind::LineComment => was,
             _ => Nothing,
         };
-        let continued =
-            was == AfterLineEnd && self.continuation == AfterString && text.starts_with('\'');
+        let continued = was == AfterLineEnd && self.continuation == AfterString && text.starts_with('\'');
         continued.then(|| escape_string_end(self.sql.as_bytes(), self.at + 1))
     }
 }
@@ -136,9 +119,7 @@ impl Iterator for Tokens<'_> {
         if self.continuation != Continuation::None || matches!(kind, TokenKind::Literal { .. }) {
             let text = sql.get(start..end)?;
             if let Some((terminated, byte)) = self.continue_string(kind, text) {
-                kind = TokenKind::Literal {
-                    kind: LiteralKind::Str { terminated },
-                };
+                kind = TokenKind::Literal { kind: LiteralKind::Str { terminated } };
                 // A backslash may stand before a character of several bytes.
                 end = sql.ceil_char_boundary(byte.min(sql.len()));
             }
@@ -162,40 +143,27 @@ mod tests {
     #[test]
     fn an_escape_string_goes_on_after_a_line_end() {
         assert_eq!(texts("E'a' -- c\n 'b\\';' ;"), ["E'a'", "'b\\';'", ";"]);
-        assert_eq!(
-            texts("E'a'\n'b'\n-- c\n'\\'' ;"),
-            ["E'a'", "'b'", "'\\''", ";"]
-        );
+        assert_eq!(texts("E'a'\n'b'\n-- c\n'\\'' ;"), ["E'a'", "'b'", "'\\''", ";"]);
         assert_eq!(texts("E'a' 'b\\' ;"), ["E'a'", "'b\\'", ";"]);
         assert_eq!(texts("'a'\n'b\\' ;"), ["'a'", "'b\\'", ";"]);
-        assert_eq!(
-            texts("E'a'\n/* c */'b\\' ;"),
-            ["E'a'", "/* c */", "'b\\'", ";"]
-        );
+        assert_eq!(texts("E'a'\n/* c */'b\\' ;"), ["E'a'", "/* c */", "'b\\'", ";"]);
         assert_eq!(texts("E'a'\n'b\\é"), ["E'a'", "'b\\é"]);
     }
 
     #[test]
     fn a_byte_order_mark_in_the_middle_is_a_letter() {
-        assert_eq!(
-            texts("\u{feff}a;\u{feff}b$$c;d"),
-            ["a", ";", "\u{feff}b$$c", ";", "d"]
-        );
+        assert_eq!(texts("\u{feff}a;\u{feff}b$$c;d"), ["a", ";", "\u{feff}b$$c", ";", "d"]);
     }
 
     #[test]
     fn tokens_cover_the_text_whatever_it_is() {
-        let parts = [
-            "E'", "'", "\n", "\\", "\u{feff}", "é", "$$", "$a$", "--", "/*", "*/", "\"", "U&",
-            "1e", "\0", " ",
-        ];
+        let parts =
+            ["E'", "'", "\n", "\\", "\u{feff}", "é", "$$", "$a$", "--", "/*", "*/", "\"", "U&", "1e", "\0", " "];
         let mut seed = 3_usize;
         for _ in 0..50_000 {
             let mut sql = String::new();
             for _ in 0..9 {
-                seed = seed
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 sql.push_str(parts[(seed >> 33) % parts.len()]);
             }
             let mut at = 0;

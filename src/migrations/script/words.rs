@@ -2,7 +2,8 @@
 
 use squawk_lexer::{LiteralKind, TokenKind};
 
-use super::names::{TableName, folded, unescaped, unquoted};
+use super::names::{folded, unescaped, unquoted};
+use crate::settings::TableName;
 
 /// A token that is neither white space nor comment, with the number of parentheses around it.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +44,7 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn is(self, keyword: &str) -> bool {
-        self.word()
-            .is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+        self.word().is_some_and(|word| word.eq_ignore_ascii_case(keyword))
     }
 
     pub(super) fn is_any(self, keywords: &[&str]) -> bool {
@@ -52,13 +52,7 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn is_literal(self) -> bool {
-        matches!(
-            self.lexemes.first(),
-            Some(Lexeme {
-                kind: TokenKind::Literal { .. },
-                ..
-            })
-        )
+        matches!(self.lexemes.first(), Some(Lexeme { kind: TokenKind::Literal { .. }, .. }))
     }
 
     /// Says whether the statement ends here.
@@ -110,46 +104,27 @@ impl<'a> Words<'a> {
 
     /// Takes a parenthesis with what it holds, and gives that.
     pub(super) fn eat_parenthesis(&mut self) -> Option<Words<'a>> {
-        let opening = *self
-            .lexemes
-            .first()
-            .filter(|lexeme| lexeme.kind == TokenKind::OpenParen)?;
+        let opening = *self.lexemes.first().filter(|lexeme| lexeme.kind == TokenKind::OpenParen)?;
         let inside = self.lexemes.get(1..).unwrap_or_default();
-        let length = inside
-            .iter()
-            .position(|lexeme| lexeme.depth <= opening.depth)
-            .unwrap_or(inside.len());
+        let length = inside.iter().position(|lexeme| lexeme.depth <= opening.depth).unwrap_or(inside.len());
         let (inside, rest) = inside.split_at(length);
         self.lexemes = rest.get(1..).unwrap_or_default();
-        Some(Words {
-            lexemes: inside,
-            cut: false,
-            ..*self
-        })
+        Some(Words { lexemes: inside, cut: false, ..*self })
     }
 
     /// Walks the words outside parentheses, each with what follows it.
     pub(super) fn outside_parentheses(self) -> impl Iterator<Item = Words<'a>> {
-        self.everywhere().filter(|words| {
-            words
-                .lexemes
-                .first()
-                .is_some_and(|lexeme| lexeme.depth == 0)
-        })
+        self.everywhere().filter(|words| words.lexemes.first().is_some_and(|lexeme| lexeme.depth == 0))
     }
 
     /// Walks all words, each with what follows it.
     pub(super) fn everywhere(self) -> impl Iterator<Item = Words<'a>> {
-        (0..self.lexemes.len()).map(move |at| Words {
-            lexemes: self.lexemes.get(at..).unwrap_or_default(),
-            ..self
-        })
+        (0..self.lexemes.len()).map(move |at| Words { lexemes: self.lexemes.get(at..).unwrap_or_default(), ..self })
     }
 
     /// Says whether these keywords stand in a row outside parentheses.
     pub(super) fn have(self, keywords: &[&str]) -> bool {
-        self.outside_parentheses()
-            .any(|mut words| words.eat_all(keywords))
+        self.outside_parentheses().any(|mut words| words.eat_all(keywords))
     }
 
     /// Takes an identifier.
@@ -180,16 +155,10 @@ impl<'a> Words<'a> {
 
     /// Takes a name with or without schema; a database before the schema is passed over.
     pub(super) fn name(&mut self) -> Option<TableName> {
-        let mut name = TableName {
-            schema: None,
-            name: self.identifier()?,
-        };
+        let mut name = TableName::new(None, &self.identifier()?);
         while self.eat_sign(".") {
             let next = self.identifier()?;
-            name = TableName {
-                schema: Some(name.name),
-                name: next,
-            };
+            name = TableName::new(Some(name.table()), &next);
         }
         Some(name)
     }
@@ -198,33 +167,22 @@ impl<'a> Words<'a> {
     pub(super) fn is_off(self) -> bool {
         let quoted = matches!(
             self.lexemes.first(),
-            Some(Lexeme {
-                kind: TokenKind::Literal {
-                    kind: LiteralKind::Str { .. }
-                },
-                ..
-            })
+            Some(Lexeme { kind: TokenKind::Literal { kind: LiteralKind::Str { .. } }, .. })
         );
-        let value = if quoted {
-            self.token().trim_matches('\'')
-        } else {
-            self.token()
-        };
-        ["off", "false", "no", "0", "f", "n"]
-            .iter()
-            .any(|off| value.eq_ignore_ascii_case(off))
+        let value = if quoted { self.token().trim_matches('\'') } else { self.token() };
+        ["off", "false", "no", "0", "f", "n"].iter().any(|off| value.eq_ignore_ascii_case(off))
     }
 
     /// Looks for an option inside parentheses, `(name = value)` or `(name value)`, and says whether it is off; none
     /// where it is not given.
     pub(super) fn option_off(self, option: &str) -> Option<bool> {
-        self.everywhere()
-            .filter(|words| words.lexemes.first().is_some_and(|lexeme| lexeme.depth > 0))
-            .find_map(|mut words| {
+        self.everywhere().filter(|words| words.lexemes.first().is_some_and(|lexeme| lexeme.depth > 0)).find_map(
+            |mut words| {
                 words.eat(option).then(|| {
                     words.eat_sign("=");
                     words.is_off()
                 })
-            })
+            },
+        )
     }
 }

@@ -33,10 +33,7 @@ impl std::fmt::Display for TlsFile {
 #[non_exhaustive]
 pub enum TlsError {
     /// The mode verifies, and no root certificate file was given or found.
-    #[error(
-        "sslmode={mode} needs a root certificate, and {} does not exist",
-        missing_root(path)
-    )]
+    #[error("sslmode={mode} needs a root certificate, and {} does not exist", missing_root(path))]
     RootMissing {
         /// The mode that verifies.
         mode: SslMode,
@@ -193,11 +190,7 @@ impl TlsError {
         if reasons.contains(&"certificate verify failed") {
             let host = host.to_owned();
             let reason = verify_result(&source.to_string());
-            return TlsError::Verification {
-                host,
-                reason,
-                source,
-            };
+            return TlsError::Verification { host, reason, source };
         }
         if let Some(reason) = reasons.iter().copied().find(|r| r.contains(" alert ")) {
             return TlsError::Refused { reason, source };
@@ -230,9 +223,7 @@ pub fn tls_alert_in(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref::<io::Error>()
-            && let Some(ssl) = io
-                .get_ref()
-                .and_then(|inner| inner.downcast_ref::<openssl::ssl::Error>())
+            && let Some(ssl) = io.get_ref().and_then(|inner| inner.downcast_ref::<openssl::ssl::Error>())
         {
             let mut reasons = ssl.ssl_error()?.errors().iter().filter_map(|e| e.reason());
             return reasons.find(|reason| reason.contains(" alert "));
@@ -260,10 +251,7 @@ fn ended(error: &native_tls::Error) -> bool {
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref::<io::Error>() {
             use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-            return matches!(
-                io.kind(),
-                BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof
-            );
+            return matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
         }
         next = error.source();
     }
@@ -273,9 +261,7 @@ fn ended(error: &native_tls::Error) -> bool {
 /// The verify result, which native-tls gives only as the parenthesis at the end of its text.
 fn verify_result(text: &str) -> String {
     let inner = text.strip_suffix(')').and_then(|t| t.rsplit_once(" ("));
-    inner
-        .map_or("certificate verify failed", |(_, reason)| reason)
-        .to_owned()
+    inner.map_or("certificate verify failed", |(_, reason)| reason).to_owned()
 }
 
 fn missing_root(path: &Option<PathBuf>) -> String {

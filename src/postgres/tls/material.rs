@@ -48,11 +48,7 @@ impl Material {
             Verification::Chain | Verification::ChainAndName => read_roots(settings)?,
         };
         let identity = read_identity(settings)?;
-        Ok(Material {
-            verification,
-            roots,
-            identity,
-        })
+        Ok(Material { verification, roots, identity })
     }
 }
 
@@ -64,10 +60,7 @@ fn read_roots(settings: &TlsSettings) -> Result<Roots, TlsError> {
         RootCertificates::Default(path) => path.as_ref(),
     };
     let Some(path) = path.filter(|path| path.exists()) else {
-        return Err(TlsError::RootMissing {
-            mode: settings.mode,
-            path: path.cloned(),
-        });
+        return Err(TlsError::RootMissing { mode: settings.mode, path: path.cloned() });
     };
     if let RootCertificates::Default(_) = settings.root {
         // libpq would use it unasked; going on without it would accept what its owner has revoked.
@@ -91,9 +84,7 @@ fn system_roots_exist() -> bool {
     let named = named.into_iter().flatten().map(PathBuf::from);
     let usual = SYSTEM_ROOTS.iter().map(PathBuf::from);
     named.chain(usual).any(|path| match fs::metadata(&path) {
-        Ok(found) if found.is_dir() => {
-            fs::read_dir(&path).is_ok_and(|mut files| files.next().is_some())
-        }
+        Ok(found) if found.is_dir() => fs::read_dir(&path).is_ok_and(|mut files| files.next().is_some()),
         Ok(found) => found.len() > 0,
         Err(_) => false,
     })
@@ -120,10 +111,7 @@ fn read_identity(settings: &TlsSettings) -> Result<Option<Identity>, TlsError> {
     let key = read_key(settings, path, key_path)?;
     let pair = chain.first().and_then(|first| first.public_key().ok());
     if !pair.is_some_and(|public| public.public_eq(&key)) {
-        return Err(TlsError::KeyMismatch {
-            certificate: path.clone(),
-            key: key_path.clone(),
-        });
+        return Err(TlsError::KeyMismatch { certificate: path.clone(), key: key_path.clone() });
     }
     // native-tls takes nothing but PKCS#8.
     let pem = key.private_key_to_pem_pkcs8();
@@ -131,40 +119,26 @@ fn read_identity(settings: &TlsSettings) -> Result<Option<Identity>, TlsError> {
     let mut chain_pem = Vec::new();
     for certificate in &chain {
         let one = certificate.to_pem();
-        chain_pem
-            .extend(one.map_err(|source| invalid(TlsFile::ClientCertificate, path, Some(source)))?);
+        chain_pem.extend(one.map_err(|source| invalid(TlsFile::ClientCertificate, path, Some(source)))?);
     }
-    let identity =
-        Identity::from_pkcs8(&chain_pem, &pem).map_err(|source| TlsError::Setup { source })?;
+    let identity = Identity::from_pkcs8(&chain_pem, &pem).map_err(|source| TlsError::Setup { source })?;
     Ok(Some(identity))
 }
 
-fn read_key(
-    settings: &TlsSettings,
-    certificate: &Path,
-    path: &Path,
-) -> Result<PKey<Private>, TlsError> {
+fn read_key(settings: &TlsSettings, certificate: &Path, path: &Path) -> Result<PKey<Private>, TlsError> {
     let facts = match fs::metadata(path) {
         Ok(facts) => facts,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(TlsError::KeyMissing {
-                certificate: certificate.to_owned(),
-                key: path.to_owned(),
-            });
+            return Err(TlsError::KeyMissing { certificate: certificate.to_owned(), key: path.to_owned() });
         }
         Err(error) => return Err(unreadable(TlsFile::ClientKey, path, error)),
     };
     if !facts.is_file() {
-        return Err(TlsError::KeyNotAFile {
-            path: path.to_owned(),
-        });
+        return Err(TlsError::KeyNotAFile { path: path.to_owned() });
     }
     let (mode, owner) = (facts.mode(), facts.uid());
     if mode & forbidden_mode(owner) != 0 {
-        return Err(TlsError::KeyPermissions {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(TlsError::KeyPermissions { path: path.to_owned(), mode });
     }
     let bytes = fs::read(path).map_err(|error| unreadable(TlsFile::ClientKey, path, error))?;
     let password = settings.client_key_password.as_ref();
@@ -177,11 +151,7 @@ fn forbidden_mode(owner: u32) -> u32 {
 }
 
 /// Reads PKCS#1, SEC1 and PKCS#8, as PEM (encrypted or not) or DER.
-fn decode_key(
-    bytes: &[u8],
-    password: Option<&str>,
-    path: &Path,
-) -> Result<PKey<Private>, TlsError> {
+fn decode_key(bytes: &[u8], password: Option<&str>, path: &Path) -> Result<PKey<Private>, TlsError> {
     let mut asked = false;
     // The callback keeps OpenSSL from asking on the terminal.
     let pem = PKey::private_key_from_pem_callback(bytes, |buffer| {
@@ -195,19 +165,14 @@ fn decode_key(
     });
     match pem {
         Ok(key) => Ok(key),
-        Err(_) if asked => Err(TlsError::KeyPassword {
-            path: path.to_owned(),
-            given: password.is_some(),
-        }),
-        Err(source) => PKey::private_key_from_der(bytes)
-            .map_err(|_| invalid(TlsFile::ClientKey, path, Some(source))),
+        Err(_) if asked => Err(TlsError::KeyPassword { path: path.to_owned(), given: password.is_some() }),
+        Err(source) => PKey::private_key_from_der(bytes).map_err(|_| invalid(TlsFile::ClientKey, path, Some(source))),
     }
 }
 
 fn read_certificates(path: &Path, file: TlsFile) -> Result<Vec<X509>, TlsError> {
     let bytes = fs::read(path).map_err(|error| unreadable(file, path, error))?;
-    let certificates =
-        X509::stack_from_pem(&bytes).map_err(|source| invalid(file, path, Some(source)))?;
+    let certificates = X509::stack_from_pem(&bytes).map_err(|source| invalid(file, path, Some(source)))?;
     if certificates.is_empty() {
         return Err(invalid(file, path, None));
     }

@@ -10,9 +10,7 @@ mod tests;
 
 pub use error::{TlsError, TlsFile, tls_alert_in, tls_error_in};
 use material::{Material, Roots};
-pub use settings::{
-    RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion, Verification,
-};
+pub use settings::{RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion, Verification};
 
 use native_tls::{Protocol, TlsConnector};
 use postgres_native_tls::TlsStream;
@@ -41,22 +39,13 @@ impl LazyTls {
     /// `verify-full`. With `hostaddr`, that is still the name. Reads no file yet.
     pub fn new(settings: TlsSettings, host: &str) -> LazyTls {
         let connector = OnceLock::new();
-        LazyTls {
-            shared: Arc::new(Shared {
-                settings,
-                connector,
-            }),
-            host: host.to_owned(),
-        }
+        LazyTls { shared: Arc::new(Shared { settings, connector }), host: host.to_owned() }
     }
 
     /// The same connector for another host of the target.
     #[must_use]
     pub fn for_host(&self, host: &str) -> LazyTls {
-        LazyTls {
-            shared: Arc::clone(&self.shared),
-            host: host.to_owned(),
-        }
+        LazyTls { shared: Arc::clone(&self.shared), host: host.to_owned() }
     }
 
     /// The settings it was made from.

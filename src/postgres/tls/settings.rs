@@ -165,11 +165,7 @@ mod tests {
     use super::*;
 
     fn with(mode: SslMode, root: RootCertificates) -> Verification {
-        let settings = TlsSettings {
-            mode,
-            root,
-            ..TlsSettings::default()
-        };
+        let settings = TlsSettings { mode, root, ..TlsSettings::default() };
         settings.verification()
     }
 

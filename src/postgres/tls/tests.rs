@@ -47,18 +47,13 @@ fn new_key() -> PKey<Private> {
 
 fn certify(wish: &Wish, key: PKey<Private>, issuer: Option<&Pair>) -> Pair {
     let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_nid(Nid::COMMONNAME, wish.common_name)
-        .unwrap();
+    name.append_entry_by_nid(Nid::COMMONNAME, wish.common_name).unwrap();
     let name = name.build();
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
     let mut serial = BigNum::new().unwrap();
-    serial
-        .rand(64, openssl::bn::MsbOption::MAYBE_ZERO, false)
-        .unwrap();
-    builder
-        .set_serial_number(&serial.to_asn1_integer().unwrap())
-        .unwrap();
+    serial.rand(64, openssl::bn::MsbOption::MAYBE_ZERO, false).unwrap();
+    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
     builder.set_subject_name(&name).unwrap();
     let issuer_name = issuer.map_or(&*name, |ca| ca.certificate.subject_name());
     builder.set_issuer_name(issuer_name).unwrap();
@@ -88,22 +83,12 @@ fn certify(wish: &Wish, key: PKey<Private>, issuer: Option<&Pair>) -> Pair {
 }
 
 fn authority(common_name: &str) -> Pair {
-    let wish = Wish {
-        common_name,
-        names: &[],
-        addresses: &[],
-        days: (-1, 30),
-    };
+    let wish = Wish { common_name, names: &[], addresses: &[], days: (-1, 30) };
     certify(&wish, new_key(), None)
 }
 
 fn server_pair(ca: &Pair) -> Pair {
-    let wish = Wish {
-        common_name: "x",
-        names: &["db.example"],
-        addresses: &["127.0.0.1"],
-        days: (-1, 30),
-    };
+    let wish = Wish { common_name: "x", names: &["db.example"], addresses: &["127.0.0.1"], days: (-1, 30) };
     certify(&wish, new_key(), Some(ca))
 }
 
@@ -172,9 +157,7 @@ fn serve(pair: &Pair, demand: Demand, count: usize) -> (SocketAddr, JoinHandle<V
 }
 
 fn run<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.unwrap().block_on(future)
 }
 
@@ -210,11 +193,7 @@ fn settings(mode: SslMode, root: Option<&Path>) -> TlsSettings {
         Some(path) => RootCertificates::File(path.to_owned()),
         None => RootCertificates::Default(None),
     };
-    TlsSettings {
-        mode,
-        root,
-        ..TlsSettings::default()
-    }
+    TlsSettings { mode, root, ..TlsSettings::default() }
 }
 
 fn reason(result: Result<Seen, TlsError>) -> String {
@@ -240,10 +219,7 @@ fn verify_full_accepts_the_right_name_and_address_and_nothing_else() {
     let seen = attempt(&server, full(), "127.0.0.1").unwrap();
     assert_eq!(seen.sni, None, "an address is no server name");
     let text = reason(attempt(&server, full(), "other.example"));
-    assert_eq!(
-        text,
-        "the certificate of the server does not verify for other.example: hostname mismatch"
-    );
+    assert_eq!(text, "the certificate of the server does not verify for other.example: hostname mismatch");
     let text = reason(attempt(&server, full(), "127.0.0.2"));
     assert!(text.ends_with("127.0.0.2: IP address mismatch"), "{text}");
 }
@@ -253,19 +229,9 @@ fn verify_full_reads_the_common_name_where_the_certificate_has_no_other() {
     let folder = tempfile::tempdir().unwrap();
     let ca = authority("ca");
     let root = write_root(folder.path(), &ca);
-    let wish = Wish {
-        common_name: "old.example",
-        names: &[],
-        addresses: &[],
-        days: (-1, 30),
-    };
+    let wish = Wish { common_name: "old.example", names: &[], addresses: &[], days: (-1, 30) };
     let server = certify(&wish, new_key(), Some(&ca));
-    attempt(
-        &server,
-        settings(SslMode::VerifyFull, Some(&root)),
-        "old.example",
-    )
-    .unwrap();
+    attempt(&server, settings(SslMode::VerifyFull, Some(&root)), "old.example").unwrap();
 }
 
 #[test]
@@ -287,21 +253,9 @@ fn an_unknown_authority_and_an_expired_certificate_are_named() {
     let ca = authority("ca");
     let root = write_root(folder.path(), &ca);
     let full = || settings(SslMode::VerifyFull, Some(&root));
-    let text = reason(attempt(
-        &server_pair(&authority("other")),
-        full(),
-        "db.example",
-    ));
-    assert!(
-        text.ends_with("unable to get local issuer certificate"),
-        "{text}"
-    );
-    let wish = Wish {
-        common_name: "x",
-        names: &["db.example"],
-        addresses: &[],
-        days: (-9, -2),
-    };
+    let text = reason(attempt(&server_pair(&authority("other")), full(), "db.example"));
+    assert!(text.ends_with("unable to get local issuer certificate"), "{text}");
+    let wish = Wish { common_name: "x", names: &["db.example"], addresses: &[], days: (-9, -2) };
     let old = certify(&wish, new_key(), Some(&ca));
     let text = reason(attempt(&old, full(), "db.example"));
     assert!(text.ends_with("certificate has expired"), "{text}");
@@ -328,10 +282,7 @@ fn a_verifying_mode_without_its_root_file_names_it() {
     wanted.mode = SslMode::Require;
     wanted.check_files().unwrap();
     wanted.root = RootCertificates::File("/nowhere/ca.pem".into());
-    assert!(matches!(
-        wanted.check_files(),
-        Err(TlsError::RootMissing { .. })
-    ));
+    assert!(matches!(wanted.check_files(), Err(TlsError::RootMissing { .. })));
     wanted.mode = SslMode::Prefer;
     wanted.check_files().unwrap();
 }
@@ -342,21 +293,12 @@ fn a_root_file_without_certificates_and_a_revocation_list_are_refused() {
     let path = folder.path().join("root.crt");
     std::fs::write(&path, "not a certificate").unwrap();
     let mut wanted = settings(SslMode::VerifyCa, Some(&path));
-    assert!(matches!(
-        wanted.check_files(),
-        Err(TlsError::Invalid {
-            file: TlsFile::RootCertificate,
-            ..
-        })
-    ));
+    assert!(matches!(wanted.check_files(), Err(TlsError::Invalid { file: TlsFile::RootCertificate, .. })));
     std::fs::write(&path, authority("ca").certificate.to_pem().unwrap()).unwrap();
     wanted.root = RootCertificates::Default(Some(path));
     wanted.check_files().unwrap();
     std::fs::write(folder.path().join("root.crl"), "").unwrap();
-    assert!(matches!(
-        wanted.check_files(),
-        Err(TlsError::RevocationList { .. })
-    ));
+    assert!(matches!(wanted.check_files(), Err(TlsError::RevocationList { .. })));
 }
 
 /// Writes certificate and key for a client; the key in the given form.
@@ -373,12 +315,7 @@ fn write_client(folder: &Path, pair: &Pair, key: &[u8]) -> TlsSettings {
 }
 
 fn client_pair(ca: &Pair, key: PKey<Private>) -> Pair {
-    let wish = Wish {
-        common_name: "deployer",
-        names: &[],
-        addresses: &[],
-        days: (-1, 30),
-    };
+    let wish = Wish { common_name: "deployer", names: &[], addresses: &[], days: (-1, 30) };
     certify(&wish, key, Some(ca))
 }
 
@@ -394,41 +331,19 @@ fn a_client_certificate_is_sent_with_a_key_in_any_usual_form() {
         (&ec, ec.private_key_to_pem_pkcs8().unwrap()),
         (&ec, ec.ec_key().unwrap().private_key_to_pem().unwrap()),
         (&ec, ec.private_key_to_der().unwrap()),
-        (
-            &ec,
-            ec.private_key_to_pem_pkcs8_passphrase(cipher, phrase)
-                .unwrap(),
-        ),
+        (&ec, ec.private_key_to_pem_pkcs8_passphrase(cipher, phrase).unwrap()),
         (&rsa, rsa.private_key_to_pem_pkcs8().unwrap()),
         (&rsa, rsa.rsa().unwrap().private_key_to_pem().unwrap()),
-        (
-            &rsa,
-            rsa.rsa()
-                .unwrap()
-                .private_key_to_pem_passphrase(cipher, phrase)
-                .unwrap(),
-        ),
+        (&rsa, rsa.rsa().unwrap().private_key_to_pem_passphrase(cipher, phrase).unwrap()),
     ];
     for (key, form) in forms {
         let pair = client_pair(&ca, key.clone());
         let mut wanted = write_client(folder.path(), &pair, &form);
         wanted.client_key_password = Some(Secret::new("open sesame"));
         let client_ca = Some(ca.certificate.clone());
-        let (address, serving) = serve(
-            &server,
-            Demand {
-                client_ca,
-                ..Demand::default()
-            },
-            1,
-        );
-        handshake(address, LazyTls::new(wanted, "db.example"))
-            .unwrap()
-            .unwrap();
-        assert_eq!(
-            serving.join().unwrap()[0].client.as_deref(),
-            Some("deployer")
-        );
+        let (address, serving) = serve(&server, Demand { client_ca, ..Demand::default() }, 1);
+        handshake(address, LazyTls::new(wanted, "db.example")).unwrap().unwrap();
+        assert_eq!(serving.join().unwrap()[0].client.as_deref(), Some("deployer"));
     }
 }
 
@@ -445,60 +360,29 @@ fn a_client_key_that_cannot_serve_is_refused_for_what_it_is() {
     let error = wanted.check_files().unwrap_err();
     assert!(error.to_string().contains("has mode 0644"), "{error}");
 
-    let locked = pair
-        .key
-        .private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), b"canary")
-        .unwrap();
+    let locked = pair.key.private_key_to_pem_pkcs8_passphrase(Cipher::aes_256_cbc(), b"canary").unwrap();
     let mut encrypted = write_client(folder.path(), &pair, &locked);
     let error = encrypted.check_files().unwrap_err();
-    assert!(
-        error.to_string().ends_with("sslpassword is not given"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("sslpassword is not given"), "{error}");
     encrypted.client_key_password = Some(Secret::new("can ary"));
     let error = encrypted.check_files().unwrap_err();
-    assert!(
-        error.to_string().ends_with("sslpassword is wrong"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("sslpassword is wrong"), "{error}");
     assert!(!format!("{encrypted:?}{error:?}").contains("can ary"));
     encrypted.client_key_password = Some(Secret::new("x".repeat(5000)));
-    assert!(matches!(
-        encrypted.check_files(),
-        Err(TlsError::KeyPassword { given: true, .. })
-    ));
+    assert!(matches!(encrypted.check_files(), Err(TlsError::KeyPassword { given: true, .. })));
 
     let other = new_key().private_key_to_pem_pkcs8().unwrap();
     let mismatched = write_client(folder.path(), &pair, &other);
-    assert!(matches!(
-        mismatched.check_files(),
-        Err(TlsError::KeyMismatch { .. })
-    ));
+    assert!(matches!(mismatched.check_files(), Err(TlsError::KeyMismatch { .. })));
     let garbage = write_client(folder.path(), &pair, b"garbage");
-    assert!(matches!(
-        garbage.check_files(),
-        Err(TlsError::Invalid {
-            file: TlsFile::ClientKey,
-            ..
-        })
-    ));
+    assert!(matches!(garbage.check_files(), Err(TlsError::Invalid { file: TlsFile::ClientKey, .. })));
     std::fs::remove_file(&key).unwrap();
-    assert!(matches!(
-        garbage.check_files(),
-        Err(TlsError::KeyMissing { .. })
-    ));
+    assert!(matches!(garbage.check_files(), Err(TlsError::KeyMissing { .. })));
     wanted.client_certificate = Some(folder.path().join("none.crt"));
     wanted.check_files().unwrap();
-    assert_eq!(
-        wanted.missing_client_certificate(),
-        None,
-        "the default may be missing"
-    );
+    assert_eq!(wanted.missing_client_certificate(), None, "the default may be missing");
     wanted.client_certificate_given = true;
-    assert_eq!(
-        wanted.missing_client_certificate(),
-        wanted.client_certificate.as_deref()
-    );
+    assert_eq!(wanted.missing_client_certificate(), wanted.client_certificate.as_deref());
 }
 
 #[test]
@@ -507,34 +391,15 @@ fn a_refused_client_certificate_is_found_with_either_protocol_version() {
     let ca = authority("ca");
     let server = server_pair(&ca);
     let pair = client_pair(&authority("stranger"), new_key());
-    let wanted = write_client(
-        folder.path(),
-        &pair,
-        &pair.key.private_key_to_pem_pkcs8().unwrap(),
-    );
-    let demand = |max_version| Demand {
-        client_ca: Some(ca.certificate.clone()),
-        max_version,
-        ..Demand::default()
-    };
+    let wanted = write_client(folder.path(), &pair, &pair.key.private_key_to_pem_pkcs8().unwrap());
+    let demand = |max_version| Demand { client_ca: Some(ca.certificate.clone()), max_version, ..Demand::default() };
     let (address, serving) = serve(&server, demand(Some(SslVersion::TLS1_2)), 1);
     let error = handshake(address, LazyTls::new(wanted.clone(), "db.example")).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            TlsError::Refused {
-                reason: "tlsv1 alert unknown ca",
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, TlsError::Refused { reason: "tlsv1 alert unknown ca", .. }), "{error:?}");
     serving.join().unwrap();
     // With TLS 1.3 the client is done before the server has looked.
     let (address, serving) = serve(&server, demand(None), 1);
-    let error = handshake(address, LazyTls::new(wanted, "db.example"))
-        .unwrap()
-        .unwrap_err();
+    let error = handshake(address, LazyTls::new(wanted, "db.example")).unwrap().unwrap_err();
     assert_eq!(tls_alert_in(&error), Some("tlsv1 alert unknown ca"));
     serving.join().unwrap();
 }
@@ -547,9 +412,7 @@ fn one_connector_serves_every_connection_and_is_built_by_the_first() {
     assert!(!tls.is_built());
     handshake(address, tls.clone()).unwrap().unwrap();
     assert!(tls.is_built());
-    handshake(address, tls.for_host("b.example"))
-        .unwrap()
-        .unwrap();
+    handshake(address, tls.for_host("b.example")).unwrap().unwrap();
     let seen = serving.join().unwrap();
     let names: Vec<_> = seen.iter().filter_map(|s| s.sni.as_deref()).collect();
     assert_eq!(names, ["a.example", "b.example"]);
@@ -570,17 +433,11 @@ fn protocol_versions_are_kept() {
     let pair = authority("ca");
     let mut wanted = settings(SslMode::Require, None);
     wanted.min_version = TlsVersion::V1_3;
-    let demand = Demand {
-        max_version: Some(SslVersion::TLS1_2),
-        ..Demand::default()
-    };
+    let demand = Demand { max_version: Some(SslVersion::TLS1_2), ..Demand::default() };
     let (address, serving) = serve(&pair, demand, 1);
     let error = handshake(address, LazyTls::new(wanted, "db.example")).unwrap_err();
     serving.join().unwrap();
-    assert!(
-        matches!(&error, TlsError::Refused { reason, .. } if reason.contains("protocol version")),
-        "{error:?}"
-    );
+    assert!(matches!(&error, TlsError::Refused { reason, .. } if reason.contains("protocol version")), "{error:?}");
 }
 
 #[test]
@@ -607,16 +464,11 @@ fn the_tls_error_is_found_within_the_drivers() {
     let folder = tempfile::tempdir().unwrap();
     let ca = authority("ca");
     let root = write_root(folder.path(), &ca);
-    let demand = Demand {
-        answers_ssl_request: true,
-        ..Demand::default()
-    };
+    let demand = Demand { answers_ssl_request: true, ..Demand::default() };
     let (address, serving) = serve(&server_pair(&ca), demand, 1);
     let tls = LazyTls::new(settings(SslMode::VerifyFull, Some(&root)), "other.example");
     let mut config = tokio_postgres::Config::new();
-    config
-        .user("u")
-        .ssl_mode(tokio_postgres::config::SslMode::Require);
+    config.user("u").ssl_mode(tokio_postgres::config::SslMode::Require);
     let error = run(async {
         let socket = TcpStream::connect(address).await.unwrap();
         config.connect_raw(socket, tls).await.err().unwrap()
@@ -642,11 +494,7 @@ fn sslrootcert_system_trusts_what_ssl_cert_file_names() {
             .env("SCHEMAGATE_TEST_SYSTEM_ROOTS", address.to_string())
             .output()
             .unwrap();
-        assert!(
-            child.status.success(),
-            "{}",
-            String::from_utf8_lossy(&child.stdout)
-        );
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
         serving.join().unwrap();
         return;
     }

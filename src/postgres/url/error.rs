@@ -290,18 +290,10 @@ impl fmt::Display for UrlWarning {
                 mode & 0o7777
             ),
             UrlWarning::PassfileNotAFile { path } => {
-                write!(
-                    f,
-                    "password file {} is not a regular file, and is not used",
-                    path.display()
-                )
+                write!(f, "password file {} is not a regular file, and is not used", path.display())
             }
             UrlWarning::PassfileUnreadable { path, kind } => {
-                write!(
-                    f,
-                    "password file {} cannot be read ({kind})",
-                    path.display()
-                )
+                write!(f, "password file {} cannot be read ({kind})", path.display())
             }
         }
     }
@@ -315,20 +307,10 @@ fn parameter(name: &Option<String>, position: usize) -> String {
 }
 
 fn with_value(value: &Option<String>) -> String {
-    value
-        .as_ref()
-        .map(|value| format!(": {value}"))
-        .unwrap_or_default()
+    value.as_ref().map(|value| format!(": {value}")).unwrap_or_default()
 }
 
 fn paths(files: &[PathBuf]) -> String {
-    let files: Vec<_> = files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
-    if files.is_empty() {
-        "any service file".to_owned()
-    } else {
-        files.join(" or ")
-    }
+    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    if files.is_empty() { "any service file".to_owned() } else { files.join(" or ") }
 }

@@ -69,25 +69,13 @@ impl fmt::Display for HostEntry {
 pub(super) fn read(from: &Collected) -> Result<Vec<HostEntry>, UrlError> {
     let names = list(from, "host");
     let addresses = list(from, "hostaddr");
-    let count = if names.is_empty() {
-        addresses.len().max(1)
-    } else {
-        names.len()
-    };
+    let count = if names.is_empty() { addresses.len().max(1) } else { names.len() };
     if !addresses.is_empty() && addresses.len() != count {
-        return Err(UrlError::CountMismatch {
-            name: "hostaddr",
-            given: addresses.len(),
-            hosts: count,
-        });
+        return Err(UrlError::CountMismatch { name: "hostaddr", given: addresses.len(), hosts: count });
     }
     let ports = list(from, "port");
     if ports.len() > 1 && ports.len() != count {
-        return Err(UrlError::CountMismatch {
-            name: "port",
-            given: ports.len(),
-            hosts: count,
-        });
+        return Err(UrlError::CountMismatch { name: "port", given: ports.len(), hosts: count });
     }
     let mut entries = Vec::with_capacity(count);
     for index in 0..count {
@@ -98,31 +86,19 @@ pub(super) fn read(from: &Collected) -> Result<Vec<HostEntry>, UrlError> {
             (None, None) => default_host(),
         };
         // One port is for all hosts.
-        let port = if ports.len() == 1 {
-            ports.first()
-        } else {
-            ports.get(index)
-        };
+        let port = if ports.len() == 1 { ports.first() } else { ports.get(index) };
         let port = read_port(port, index + 1, origin(from, "port"))?;
-        entries.push(HostEntry {
-            name,
-            address,
-            port,
-            password: None,
-        });
+        entries.push(HostEntry { name, address, port, password: None });
     }
     Ok(entries)
 }
 
 fn list<'a>(from: &'a Collected, name: &str) -> Vec<&'a str> {
-    from.text(name)
-        .map(|text| text.split(',').map(str::trim).collect())
-        .unwrap_or_default()
+    from.text(name).map(|text| text.split(',').map(str::trim).collect()).unwrap_or_default()
 }
 
 fn origin(from: &Collected, name: &str) -> Origin {
-    from.get(name)
-        .map_or(Origin::Text, |given: &Given| given.origin)
+    from.get(name).map_or(Origin::Text, |given: &Given| given.origin)
 }
 
 fn read_name(name: &str, position: usize, origin: Origin) -> Result<HostName, UrlError> {
@@ -130,26 +106,16 @@ fn read_name(name: &str, position: usize, origin: Origin) -> Result<HostName, Ur
         return Ok(HostName::Unix(PathBuf::from(name)));
     }
     let usual = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    let address = name
-        .split_once('%')
-        .map_or(name, |(address, _zone)| address);
-    let is_address =
-        address.parse::<Ipv6Addr>().is_ok() && name.chars().all(|c| usual(c) || ":%".contains(c));
+    let address = name.split_once('%').map_or(name, |(address, _zone)| address);
+    let is_address = address.parse::<Ipv6Addr>().is_ok() && name.chars().all(|c| usual(c) || ":%".contains(c));
     if is_address || (name.len() <= 253 && name.chars().all(usual)) {
         return Ok(HostName::Tcp(name.to_owned()));
     }
     Err(UrlError::InvalidHost { position, origin })
 }
 
-fn read_address(
-    text: Option<&&str>,
-    position: usize,
-    origin: Origin,
-) -> Result<Option<IpAddr>, UrlError> {
-    match text
-        .filter(|text| !text.is_empty())
-        .map(|text| text.parse())
-    {
+fn read_address(text: Option<&&str>, position: usize, origin: Origin) -> Result<Option<IpAddr>, UrlError> {
+    match text.filter(|text| !text.is_empty()).map(|text| text.parse()) {
         None => Ok(None),
         Some(Ok(address)) => Ok(Some(address)),
         Some(Err(_)) => Err(UrlError::InvalidHostAddress { position, origin }),
@@ -157,10 +123,7 @@ fn read_address(
 }
 
 fn read_port(text: Option<&&str>, position: usize, origin: Origin) -> Result<u16, UrlError> {
-    match text
-        .filter(|text| !text.is_empty())
-        .map(|text| text.parse())
-    {
+    match text.filter(|text| !text.is_empty()).map(|text| text.parse()) {
         None => Ok(DEFAULT_PORT),
         Some(Ok(port)) if port > 0 => Ok(port),
         Some(_) => Err(UrlError::InvalidPort { position, origin }),
@@ -170,9 +133,5 @@ fn read_port(text: Option<&&str>, position: usize, origin: Origin) -> Result<u16
 /// libpq's own default is a socket folder; where there is none (another container), `localhost`.
 fn default_host() -> HostName {
     let folder = Path::new(SOCKET_FOLDER);
-    if folder.is_dir() {
-        HostName::Unix(folder.to_owned())
-    } else {
-        HostName::Tcp("localhost".to_owned())
-    }
+    if folder.is_dir() { HostName::Unix(folder.to_owned()) } else { HostName::Tcp("localhost".to_owned()) }
 }

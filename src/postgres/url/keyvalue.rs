@@ -20,11 +20,7 @@ pub(super) fn read(text: &str, into: &mut Collected) -> Result<(), UrlError> {
         // A text that begins with an unknown name may be a bare password with a = in it.
         password_seen = password_seen || matches!(name.as_str(), "password" | "sslpassword");
         let showable = !password_seen && !into.is_empty();
-        let given = Given {
-            value,
-            origin: Origin::Text,
-            showable,
-        };
+        let given = Given { value, origin: Origin::Text, showable };
         into.set(&name, position, given)?;
     }
     Ok(())
@@ -42,10 +38,7 @@ fn take_name(rest: &mut Peekable<Chars<'_>>, position: usize) -> Result<String, 
     skip_blanks(rest);
     match rest.next_if_eq(&'=') {
         Some(_) => Ok(name),
-        None => Err(UrlError::MissingEquals {
-            position,
-            origin: Origin::Text,
-        }),
+        None => Err(UrlError::MissingEquals { position, origin: Origin::Text }),
     }
 }
 

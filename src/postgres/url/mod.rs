@@ -123,12 +123,7 @@ impl fmt::Display for Target {
         for (index, host) in self.hosts.iter().enumerate() {
             write!(f, "{}{host}", if index > 0 { "," } else { "" })?;
         }
-        write!(
-            f,
-            "/{} as user {}",
-            printable(&self.dbname),
-            printable(&self.user)
-        )
+        write!(f, "/{} as user {}", printable(&self.dbname), printable(&self.user))
     }
 }
 
@@ -140,30 +135,19 @@ fn read_text(text: &str, into: &mut Collected) -> Result<(), UrlError> {
     if text.starts_with(['"', '\'', '`']) {
         return Err(UrlError::Quoted);
     }
-    let lower = text
-        .get(..text.len().min(64))
-        .unwrap_or(text)
-        .to_ascii_lowercase();
+    let lower = text.get(..text.len().min(64)).unwrap_or(text).to_ascii_lowercase();
     if lower.starts_with("jdbc:") {
         return Err(UrlError::DriverScheme { scheme: "jdbc:" });
     }
     match text.split_once("://") {
-        Some((scheme, rest))
-            if ["postgres", "postgresql"]
-                .iter()
-                .any(|s| scheme.eq_ignore_ascii_case(s)) =>
-        {
+        Some((scheme, rest)) if ["postgres", "postgresql"].iter().any(|s| scheme.eq_ignore_ascii_case(s)) => {
             uri::read(rest, into)
         }
         Some(_) if lower.starts_with("postgresql+") || lower.starts_with("postgres+") => {
-            Err(UrlError::DriverScheme {
-                scheme: "postgresql+driver://",
-            })
+            Err(UrlError::DriverScheme { scheme: "postgresql+driver://" })
         }
         // A :// behind blanks or a = is in a value.
-        Some((scheme, _)) if !scheme.contains(|c: char| c.is_whitespace() || c == '=') => {
-            Err(foreign(scheme))
-        }
+        Some((scheme, _)) if !scheme.contains(|c: char| c.is_whitespace() || c == '=') => Err(foreign(scheme)),
         _ if text.contains('=') => keyvalue::read(text, into),
         _ => Err(UrlError::Unrecognised),
     }
@@ -189,10 +173,7 @@ fn foreign(scheme: &str) -> UrlError {
         "https",
         "prisma",
     ];
-    match SCHEMES
-        .iter()
-        .find(|known| scheme.eq_ignore_ascii_case(known))
-    {
+    match SCHEMES.iter().find(|known| scheme.eq_ignore_ascii_case(known)) {
         Some(scheme) => UrlError::ForeignScheme { scheme },
         None => UrlError::Unrecognised,
     }
@@ -209,17 +190,12 @@ fn from_collected(given: Collected, account: Account) -> Result<Target, UrlError
         options: text("options"),
         connect_timeout: values::seconds(&given, "connect_timeout")?,
         target_session_attrs: read_session_attrs(&given)?,
-        load_balance_hosts: values::choice(
-            &given,
-            "load_balance_hosts",
-            &[("disable", false), ("random", true)],
-        )?
-        .unwrap_or(false),
+        load_balance_hosts: values::choice(&given, "load_balance_hosts", &[("disable", false), ("random", true)])?
+            .unwrap_or(false),
         keepalives: values::integer(&given, "keepalives")? != Some(0),
         keepalives_idle: values::seconds(&given, "keepalives_idle")?,
         keepalives_interval: values::seconds(&given, "keepalives_interval")?,
-        keepalives_count: values::positive(&given, "keepalives_count")?
-            .and_then(|count| count.try_into().ok()),
+        keepalives_count: values::positive(&given, "keepalives_count")?.and_then(|count| count.try_into().ok()),
         tcp_user_timeout: values::positive(&given, "tcp_user_timeout")?.map(Duration::from_millis),
         channel_binding: read_channel_binding(&given)?,
         tls: tls::read(&given, account.home.as_deref())?,
@@ -283,7 +259,5 @@ fn fill_passwords(target: &mut Target, given: &Collected, default: Option<PathBu
 
 /// Text for a log line: a control character would let a name write lines of its own.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -9,10 +9,7 @@ enum Fate {
     /// Typed and used.
     Carried,
     /// Refused, unless its value is one of those that change nothing.
-    Refused {
-        harmless: &'static [&'static str],
-        hint: &'static str,
-    },
+    Refused { harmless: &'static [&'static str], hint: &'static str },
 }
 
 use Fate::Carried;
@@ -24,11 +21,7 @@ struct Parameter {
 }
 
 const fn carried(name: &'static str, variable: Option<&'static str>) -> Parameter {
-    Parameter {
-        name,
-        variable,
-        fate: Carried,
-    }
+    Parameter { name, variable, fate: Carried }
 }
 
 const fn refused(
@@ -37,15 +30,10 @@ const fn refused(
     harmless: &'static [&'static str],
     hint: &'static str,
 ) -> Parameter {
-    Parameter {
-        name,
-        variable,
-        fate: Fate::Refused { harmless, hint },
-    }
+    Parameter { name, variable, fate: Fate::Refused { harmless, hint } }
 }
 
-const NO_GSS: &str =
-    "use password, certificate or trust authentication; leave it out, or write gssencmode=disable";
+const NO_GSS: &str = "use password, certificate or trust authentication; leave it out, or write gssencmode=disable";
 const NO_LISTS: &str = "leave it out; verify with sslrootcert and sslmode=verify-full";
 const LEAVE_OUT: &str = "leave it out";
 
@@ -88,12 +76,7 @@ const PARAMETERS: &[Parameter] = &[
         &["utf8", "utf-8", "unicode", "auto"],
         "migration files are UTF-8; leave it out",
     ),
-    refused(
-        "gssencmode",
-        Some("PGGSSENCMODE"),
-        &["disable", "prefer"],
-        NO_GSS,
-    ),
+    refused("gssencmode", Some("PGGSSENCMODE"), &["disable", "prefer"], NO_GSS),
     refused("gssdelegation", Some("PGGSSDELEGATION"), &["0"], NO_GSS),
     refused("gsslib", Some("PGGSSLIB"), &[], NO_GSS),
     refused("krbsrvname", Some("PGKRBSRVNAME"), &[], NO_GSS),
@@ -103,39 +86,14 @@ const PARAMETERS: &[Parameter] = &[
         &[],
         "leave it out; the folder of the socket decides who may serve it",
     ),
-    refused(
-        "require_auth",
-        Some("PGREQUIREAUTH"),
-        &[],
-        "leave it out; channel_binding=require demands SCRAM over TLS",
-    ),
+    refused("require_auth", Some("PGREQUIREAUTH"), &[], "leave it out; channel_binding=require demands SCRAM over TLS"),
     refused("sslcrl", Some("PGSSLCRL"), &[], NO_LISTS),
     refused("sslcrldir", Some("PGSSLCRLDIR"), &[], NO_LISTS),
-    refused(
-        "sslcompression",
-        Some("PGSSLCOMPRESSION"),
-        &["0"],
-        LEAVE_OUT,
-    ),
+    refused("sslcompression", Some("PGSSLCOMPRESSION"), &["0"], LEAVE_OUT),
     refused("sslkeylogfile", None, &[], LEAVE_OUT),
-    refused(
-        "replication",
-        None,
-        &["0", "off", "no", "false"],
-        "migrations need an ordinary session; leave it out",
-    ),
-    refused(
-        "min_protocol_version",
-        Some("PGMINPROTOCOLVERSION"),
-        &["3.0"],
-        LEAVE_OUT,
-    ),
-    refused(
-        "max_protocol_version",
-        Some("PGMAXPROTOCOLVERSION"),
-        &["3.0", "3.2", "latest"],
-        LEAVE_OUT,
-    ),
+    refused("replication", None, &["0", "off", "no", "false"], "migrations need an ordinary session; leave it out"),
+    refused("min_protocol_version", Some("PGMINPROTOCOLVERSION"), &["3.0"], LEAVE_OUT),
+    refused("max_protocol_version", Some("PGMAXPROTOCOLVERSION"), &["3.0", "3.2", "latest"], LEAVE_OUT),
     refused("scram_client_key", None, &[], "give the password"),
     refused("scram_server_key", None, &[], "give the password"),
     refused("oauth_issuer", None, &[], LEAVE_OUT),
@@ -180,15 +138,8 @@ const IGNORED: &[&str] = &[
 ];
 
 /// Settings of the server that some drivers take from a URL. To ignore one could put the tables elsewhere.
-const SERVER_SETTINGS: &[&str] = &[
-    "search_path",
-    "role",
-    "timezone",
-    "TimeZone",
-    "datestyle",
-    "DateStyle",
-    "default_transaction_isolation",
-];
+const SERVER_SETTINGS: &[&str] =
+    &["search_path", "role", "timezone", "TimeZone", "datestyle", "DateStyle", "default_transaction_isolation"];
 
 /// A setting as it was given.
 pub(super) struct Given {
@@ -222,9 +173,7 @@ impl Collected {
 
     /// The setting's text; an empty one counts as not given.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.get(name)
-            .map(|given| given.value.as_str())
-            .filter(|value| !value.is_empty())
+        self.get(name).map(|given| given.value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Whether any parameter has been recognised.
@@ -233,12 +182,7 @@ impl Collected {
     }
 
     /// Takes one parameter; a later one of the same name wins, as in libpq.
-    pub(super) fn set(
-        &mut self,
-        name: &str,
-        position: usize,
-        given: Given,
-    ) -> Result<(), UrlError> {
+    pub(super) fn set(&mut self, name: &str, position: usize, given: Given) -> Result<(), UrlError> {
         let (name, given) = translate(name, given);
         let origin = given.origin;
         if let Some(known) = PARAMETERS.iter().find(|known| known.name == name) {
@@ -257,8 +201,7 @@ impl Collected {
             return Err(UrlError::ServerSetting { name, origin });
         }
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let shown =
-            given.showable && !name.is_empty() && name.len() <= 64 && name.chars().all(plain);
+        let shown = given.showable && !name.is_empty() && name.len() <= 64 && name.chars().all(plain);
         Err(UrlError::UnknownParameter {
             nearest: if shown { nearest(name) } else { None },
             name: shown.then(|| name.to_owned()),
@@ -268,12 +211,7 @@ impl Collected {
     }
 
     /// Takes one parameter unless it is given already.
-    pub(super) fn set_missing(
-        &mut self,
-        name: &str,
-        position: usize,
-        given: Given,
-    ) -> Result<(), UrlError> {
+    pub(super) fn set_missing(&mut self, name: &str, position: usize, given: Given) -> Result<(), UrlError> {
         let (name, given) = translate(name, given);
         if self.values.contains_key(name) {
             return Ok(());
@@ -282,39 +220,20 @@ impl Collected {
     }
 
     /// Fills what is still missing from the `PG…` variables; an empty one counts as unset.
-    pub(super) fn fill_from(
-        &mut self,
-        env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<(), UrlError> {
+    pub(super) fn fill_from(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<(), UrlError> {
         for parameter in PARAMETERS {
             let Some(variable) = parameter.variable else {
                 continue;
             };
             if let Some(value) = env(variable).filter(|value| !value.is_empty()) {
                 let origin = Origin::Environment(variable);
-                self.set_missing(
-                    parameter.name,
-                    0,
-                    Given {
-                        value,
-                        origin,
-                        showable: true,
-                    },
-                )?;
+                self.set_missing(parameter.name, 0, Given { value, origin, showable: true })?;
             }
         }
         // Older than PGSSLMODE, and still read by libpq.
         if env("PGREQUIRESSL").is_some_and(|value| value.starts_with('1')) {
             let origin = Origin::Environment("PGREQUIRESSL");
-            self.set_missing(
-                "sslmode",
-                0,
-                Given {
-                    value: "require".to_owned(),
-                    origin,
-                    showable: true,
-                },
-            )?;
+            self.set_missing("sslmode", 0, Given { value: "require".to_owned(), origin, showable: true })?;
         }
         Ok(())
     }
@@ -325,25 +244,12 @@ impl Parameter {
         let Fate::Refused { harmless, hint } = self.fate else {
             return Ok(());
         };
-        if given.value.is_empty()
-            || harmless
-                .iter()
-                .any(|word| given.value.eq_ignore_ascii_case(word))
-        {
+        if given.value.is_empty() || harmless.iter().any(|word| given.value.eq_ignore_ascii_case(word)) {
             return Ok(());
         }
         // Of a parameter that is never accepted, the name says it all; the value may be a secret.
-        let value = if harmless.is_empty() {
-            None
-        } else {
-            given.shown()
-        };
-        Err(UrlError::Unsupported {
-            name: self.name,
-            value,
-            origin: given.origin,
-            hint,
-        })
+        let value = if harmless.is_empty() { None } else { given.shown() };
+        Err(UrlError::Unsupported { name: self.name, value, origin: given.origin, hint })
     }
 }
 
@@ -357,26 +263,17 @@ fn translate(name: &str, given: Given) -> (&str, Given) {
         ("requiressl", _) => "prefer",
         _ => return (name, given),
     };
-    (
-        "sslmode",
-        Given {
-            value: sslmode.to_owned(),
-            ..given
-        },
-    )
+    ("sslmode", Given { value: sslmode.to_owned(), ..given })
 }
 
 /// The known parameter that is spelled most like `name`, if one is near enough to be meant.
 fn nearest(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    let known = PARAMETERS
-        .iter()
-        .filter(|known| matches!(known.fate, Carried));
+    let known = PARAMETERS.iter().filter(|known| matches!(known.fate, Carried));
     let distances = known.map(|known| (strsim::osa_distance(&name, known.name), known.name));
     let limit = if name.len() < 5 { 1 } else { 3 };
     let best = distances.min_by_key(|(distance, _)| *distance);
-    best.filter(|(distance, _)| *distance <= limit)
-        .map(|(_, name)| name)
+    best.filter(|(distance, _)| *distance <= limit).map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -21,10 +21,7 @@ impl Passfile {
         let path_buf = path.to_owned();
         let unreadable = |error: io::Error| {
             let missing = error.kind() == io::ErrorKind::NotFound;
-            let warning = UrlWarning::PassfileUnreadable {
-                path: path.to_owned(),
-                kind: error.kind(),
-            };
+            let warning = UrlWarning::PassfileUnreadable { path: path.to_owned(), kind: error.kind() };
             (named || !missing).then_some(warning)
         };
         let facts = match std::fs::metadata(path) {
@@ -36,10 +33,7 @@ impl Passfile {
         }
         let mode = facts.mode();
         if mode & 0o077 != 0 {
-            return unused(Some(UrlWarning::PassfilePermissions {
-                path: path_buf,
-                mode,
-            }));
+            return unused(Some(UrlWarning::PassfilePermissions { path: path_buf, mode }));
         }
         match std::fs::read_to_string(path) {
             Ok(text) => (Passfile { text }, None),
@@ -93,10 +87,9 @@ mod tests {
 
     #[test]
     fn the_first_line_that_fits_gives_the_password() {
-        let text = "# h:1:d:u:comment\nshort:line\nh:5432:d:other:no\n*:*:d\\:b:u\\\\x:a\\:b:c\\\\d\nh:5432:*:u:second\n";
-        let file = Passfile {
-            text: text.to_owned(),
-        };
+        let text =
+            "# h:1:d:u:comment\nshort:line\nh:5432:d:other:no\n*:*:d\\:b:u\\\\x:a\\:b:c\\\\d\nh:5432:*:u:second\n";
+        let file = Passfile { text: text.to_owned() };
         let find = |wanted| file.find(wanted).map(|secret| secret.expose().to_owned());
         assert_eq!(find(["h", "5432", "d", "u"]).as_deref(), Some("second"));
         assert_eq!(find(["z", "1", "d:b", "u\\x"]).as_deref(), Some("a:b:c\\d"));

@@ -22,10 +22,7 @@ pub(super) fn fill(
         (None, Some(service)) => (service, Origin::Environment("PGSERVICE")),
         (None, None) => return Ok(()),
     };
-    let named = into
-        .text("servicefile")
-        .map(str::to_owned)
-        .or_else(|| variable("PGSERVICEFILE"));
+    let named = into.text("servicefile").map(str::to_owned).or_else(|| variable("PGSERVICEFILE"));
     let mut files = Vec::new();
     match (&named, &account.home) {
         (Some(path), _) => files.push(PathBuf::from(path)),
@@ -33,15 +30,8 @@ pub(super) fn fill(
         (None, None) => {}
     }
     let system = variable("PGSYSCONFDIR");
-    let system = system.map_or_else(
-        || SYSTEM_FOLDERS.map(PathBuf::from).to_vec(),
-        |dir| vec![dir.into()],
-    );
-    files.extend(
-        system
-            .into_iter()
-            .map(|folder| folder.join("pg_service.conf")),
-    );
+    let system = system.map_or_else(|| SYSTEM_FOLDERS.map(PathBuf::from).to_vec(), |dir| vec![dir.into()]);
+    files.extend(system.into_iter().map(|folder| folder.join("pg_service.conf")));
     for (index, path) in files.iter().enumerate() {
         // Only a file that was named must exist.
         let Some(text) = read_file(path, named.is_some() && index == 0)? else {
@@ -58,20 +48,12 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Option<String>, UrlError> 
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => Ok(None),
-        Err(error) => Err(UrlError::ServiceUnreadable {
-            path: path.to_owned(),
-            kind: error.kind(),
-        }),
+        Err(error) => Err(UrlError::ServiceUnreadable { path: path.to_owned(), kind: error.kind() }),
     }
 }
 
 /// Takes the settings of `[service]`; false where the file does not define it.
-fn take_group(
-    text: &str,
-    service: &str,
-    path: &Path,
-    into: &mut Collected,
-) -> Result<bool, UrlError> {
+fn take_group(text: &str, service: &str, path: &Path, into: &mut Collected) -> Result<bool, UrlError> {
     let mut inside = false;
     // Within one group the first of a name wins, as in libpq.
     for (index, line) in text.lines().enumerate() {
@@ -91,26 +73,13 @@ fn take_group(
         }
         let origin = Origin::ServiceFile;
         if line.starts_with("ldap") {
-            return Err(UrlError::ServiceNested {
-                path: path.to_owned(),
-                line: number,
-            });
+            return Err(UrlError::ServiceNested { path: path.to_owned(), line: number });
         }
-        let (name, value) = line.split_once('=').ok_or(UrlError::MissingEquals {
-            position: number,
-            origin,
-        })?;
+        let (name, value) = line.split_once('=').ok_or(UrlError::MissingEquals { position: number, origin })?;
         if name == "service" || name == "servicefile" {
-            return Err(UrlError::ServiceNested {
-                path: path.to_owned(),
-                line: number,
-            });
+            return Err(UrlError::ServiceNested { path: path.to_owned(), line: number });
         }
-        let given = Given {
-            value: value.to_owned(),
-            origin,
-            showable: false,
-        };
+        let given = Given { value: value.to_owned(), origin, showable: false };
         into.set_missing(name, number, given)?;
     }
     Ok(inside)

@@ -41,9 +41,7 @@ pub(super) fn read(from: &Collected, home: Option<&Path>) -> Result<TlsSettings,
         mode,
         negotiation,
         root,
-        client_certificate: path("sslcert")
-            .or_else(|| in_home("postgresql.crt"))
-            .filter(|_| sends_certificate),
+        client_certificate: path("sslcert").or_else(|| in_home("postgresql.crt")).filter(|_| sends_certificate),
         client_certificate_given: path("sslcert").is_some(),
         client_key: path("sslkey").or_else(|| in_home("postgresql.key")),
         client_key_password: from.text("sslpassword").map(Secret::new),
@@ -53,38 +51,20 @@ pub(super) fn read(from: &Collected, home: Option<&Path>) -> Result<TlsSettings,
     })
 }
 
-fn read_mode(
-    from: &Collected,
-    root: &RootCertificates,
-) -> Result<(SslMode, SslNegotiation), UrlError> {
+fn read_mode(from: &Collected, root: &RootCertificates) -> Result<(SslMode, SslNegotiation), UrlError> {
     let system = *root == RootCertificates::System;
-    let default = if system {
-        SslMode::VerifyFull
-    } else {
-        SslMode::Prefer
-    };
+    let default = if system { SslMode::VerifyFull } else { SslMode::Prefer };
     let mode = choice(from, "sslmode", &MODES)?.unwrap_or(default);
     if system && mode < SslMode::VerifyFull {
         // Anyone can have a certificate of a public authority; only the name tells servers apart.
         let (parameter, hint) = ("sslrootcert=system", "use sslmode=verify-full");
-        return Err(UrlError::WeakSslMode {
-            mode,
-            parameter,
-            hint,
-        });
+        return Err(UrlError::WeakSslMode { mode, parameter, hint });
     }
-    let words = [
-        ("postgres", SslNegotiation::Postgres),
-        ("direct", SslNegotiation::Direct),
-    ];
+    let words = [("postgres", SslNegotiation::Postgres), ("direct", SslNegotiation::Direct)];
     let negotiation = choice(from, "sslnegotiation", &words)?.unwrap_or_default();
     if negotiation == SslNegotiation::Direct && mode < SslMode::Require {
         let (parameter, hint) = ("sslnegotiation=direct", "use sslmode=require or stronger");
-        return Err(UrlError::WeakSslMode {
-            mode,
-            parameter,
-            hint,
-        });
+        return Err(UrlError::WeakSslMode { mode, parameter, hint });
     }
     Ok((mode, negotiation))
 }
@@ -92,10 +72,7 @@ fn read_mode(
 fn read_versions(from: &Collected) -> Result<(TlsVersion, Option<TlsVersion>), UrlError> {
     let read = |name: &'static str| match from.text(name) {
         None => Ok(None),
-        Some(text) => match VERSIONS
-            .iter()
-            .find(|(word, _)| text.eq_ignore_ascii_case(word))
-        {
+        Some(text) => match VERSIONS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)) {
             Some((_, version)) => Ok(Some(*version)),
             None => choice(from, name, &VERSIONS),
         },
@@ -110,20 +87,14 @@ fn read_versions(from: &Collected) -> Result<(TlsVersion, Option<TlsVersion>), U
 
 /// Whether a client certificate may be sent. Whether the server asked for one cannot be seen here.
 fn read_certificate_mode(from: &Collected) -> Result<bool, UrlError> {
-    let words = [
-        ("allow", Some(true)),
-        ("disable", Some(false)),
-        ("require", None),
-    ];
+    let words = [("allow", Some(true)), ("disable", Some(false)), ("require", None)];
     match choice(from, "sslcertmode", &words)? {
         None => Ok(true),
         Some(Some(sends)) => Ok(sends),
         Some(None) => Err(UrlError::Unsupported {
             name: "sslcertmode",
             value: Some("require".to_owned()),
-            origin: from
-                .get("sslcertmode")
-                .map_or(super::Origin::Text, |given| given.origin),
+            origin: from.get("sslcertmode").map_or(super::Origin::Text, |given| given.origin),
             hint: "use sslcertmode=allow; the server demands a certificate with clientcert in pg_hba.conf",
         }),
     }
@@ -131,9 +102,7 @@ fn read_certificate_mode(from: &Collected) -> Result<bool, UrlError> {
 
 /// `sslkey=engine:id` means a key in hardware.
 fn refuse_engine(from: &Collected) -> Result<(), UrlError> {
-    let engine = from
-        .get("sslkey")
-        .filter(|given| given.value.contains(':') && !given.value.contains('/'));
+    let engine = from.get("sslkey").filter(|given| given.value.contains(':') && !given.value.contains('/'));
     match engine {
         None => Ok(()),
         Some(given) => Err(UrlError::Unsupported {

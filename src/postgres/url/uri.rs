@@ -37,18 +37,13 @@ fn split(text: &str) -> Result<Parts<'_>, UrlError> {
         _ => (None, text),
     };
     // `host?user=a@b` is a user "host?user=a" to libpq, which nobody means; `u:pa?ss@h` is a password.
-    if userinfo
-        .and_then(|u| u.split_once('?'))
-        .is_some_and(|(_, behind)| behind.contains('='))
-    {
+    if userinfo.and_then(|u| u.split_once('?')).is_some_and(|(_, behind)| behind.contains('=')) {
         return Err(UrlError::ReservedBeforeAtSign { character: '?' });
     }
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     match userinfo {
         // The second @ may end a password that goes on behind the first one, even within the parameters.
-        Some(userinfo)
-            if place.contains('@') || (userinfo.contains(':') && query.contains('@')) =>
-        {
+        Some(userinfo) if place.contains('@') || (userinfo.contains(':') && query.contains('@')) => {
             return Err(UrlError::SeveralAtSigns);
         }
         None if place.contains('@') => {
@@ -61,12 +56,7 @@ fn split(text: &str) -> Result<Parts<'_>, UrlError> {
         _ => {}
     }
     let (authority, dbname) = place.split_once('/').unwrap_or((place, ""));
-    Ok(Parts {
-        userinfo,
-        authority,
-        dbname,
-        query,
-    })
+    Ok(Parts { userinfo, authority, dbname, query })
 }
 
 fn read_hosts(authority: &str, into: &mut Collected) -> Result<(), UrlError> {
@@ -75,12 +65,8 @@ fn read_hosts(authority: &str, into: &mut Collected) -> Result<(), UrlError> {
         let position = index + 1;
         let (host, port) = match item.strip_prefix('[') {
             Some(rest) => {
-                let (address, behind) = rest
-                    .split_once(']')
-                    .ok_or(UrlError::Brackets { position })?;
-                let port = behind
-                    .strip_prefix(':')
-                    .or_else(|| behind.is_empty().then_some(""));
+                let (address, behind) = rest.split_once(']').ok_or(UrlError::Brackets { position })?;
+                let port = behind.strip_prefix(':').or_else(|| behind.is_empty().then_some(""));
                 if address.is_empty() {
                     return Err(UrlError::Brackets { position });
                 }
@@ -93,15 +79,7 @@ fn read_hosts(authority: &str, into: &mut Collected) -> Result<(), UrlError> {
     }
     for (name, list) in [("host", hosts.join(",")), ("port", ports.join(","))] {
         if !list.is_empty() {
-            into.set(
-                name,
-                0,
-                Given {
-                    value: list,
-                    origin: Origin::Text,
-                    showable: false,
-                },
-            )?;
+            into.set(name, 0, Given { value: list, origin: Origin::Text, showable: false })?;
         }
     }
     Ok(())
@@ -110,31 +88,15 @@ fn read_hosts(authority: &str, into: &mut Collected) -> Result<(), UrlError> {
 fn read_query(parts: &Parts<'_>, into: &mut Collected) -> Result<(), UrlError> {
     // Without an @ in them, the parameters cannot be the rest of a password before the @.
     let mut showable = !parts.query.contains('@');
-    for (index, pair) in parts
-        .query
-        .split('&')
-        .enumerate()
-        .filter(|(_, pair)| !pair.is_empty())
-    {
+    for (index, pair) in parts.query.split('&').enumerate().filter(|(_, pair)| !pair.is_empty()) {
         let position = index + 1;
-        let (name, value) = pair.split_once('=').ok_or(UrlError::MissingEquals {
-            position,
-            origin: Origin::Text,
-        })?;
+        let (name, value) = pair.split_once('=').ok_or(UrlError::MissingEquals { position, origin: Origin::Text })?;
         let name = decode(name, "name of a parameter")?;
         let value = decode(value, "value of a parameter")?;
         // A password with an unencoded & goes on in what looks like further parameters.
         let secret = matches!(name.as_str(), "password" | "sslpassword");
         showable = showable && !secret;
-        into.set(
-            &name,
-            position,
-            Given {
-                value,
-                origin: Origin::Text,
-                showable,
-            },
-        )?;
+        into.set(&name, position, Given { value, origin: Origin::Text, showable })?;
     }
     Ok(())
 }
@@ -144,15 +106,7 @@ fn put(into: &mut Collected, name: &'static str, encoded: &str) -> Result<(), Ur
         return Ok(());
     }
     let value = decode(encoded, name)?;
-    into.set(
-        name,
-        0,
-        Given {
-            value,
-            origin: Origin::Text,
-            showable: false,
-        },
-    )
+    into.set(name, 0, Given { value, origin: Origin::Text, showable: false })
 }
 
 /// Decodes strictly: a lone `%` is more likely an unencoded password than meant.
@@ -166,7 +120,5 @@ fn decode(text: &str, part: &'static str) -> Result<String, UrlError> {
         }
     }
     let decoded = percent_decode_str(text).decode_utf8();
-    Ok(decoded
-        .map_err(|_| UrlError::PercentEncoding { part })?
-        .into_owned())
+    Ok(decoded.map_err(|_| UrlError::PercentEncoding { part })?.into_owned())
 }

@@ -39,9 +39,7 @@ pub(super) fn integer(from: &Collected, name: &'static str) -> Result<Option<i64
 /// A number above zero; libpq reads zero and below as "the default".
 pub(super) fn positive(from: &Collected, name: &'static str) -> Result<Option<u64>, UrlError> {
     let number = integer(from, name)?;
-    Ok(number
-        .and_then(|number| u64::try_from(number).ok())
-        .filter(|number| *number > 0))
+    Ok(number.and_then(|number| u64::try_from(number).ok()).filter(|number| *number > 0))
 }
 
 /// A number of seconds above zero.
@@ -50,10 +48,5 @@ pub(super) fn seconds(from: &Collected, name: &'static str) -> Result<Option<Dur
 }
 
 fn invalid(name: &'static str, given: &Given, expected: String) -> UrlError {
-    UrlError::InvalidValue {
-        name,
-        value: given.shown(),
-        expected,
-        origin: given.origin,
-    }
+    UrlError::InvalidValue { name, value: given.shown(), expected, origin: given.origin }
 }

@@ -144,7 +144,7 @@ impl Watcher {
     pub fn start(dialer: Arc<Dialer>, pid: i32, stop: Stop) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
         let last = Arc::new(Mutex::new(None));
-        let task = tokio::spawn(serve(dialer, pid, stop, inbox, Arc::clone(&last)));
+        let task = tokio::task::spawn_local(serve(dialer, pid, stop, inbox, Arc::clone(&last)));
         Self { requests, last, task }
     }
 

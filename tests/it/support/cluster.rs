@@ -44,12 +44,8 @@ impl Address {
     /// A superuser's session over the Unix socket, which every server of ours trusts.
     #[track_caller]
     pub fn connect(&self, database: &str) -> Connection {
-        Connection::open(&self.socket_url(database)).unwrap_or_else(|error| {
-            panic!(
-                "connecting to {database}: {error:?}\nserver's log:\n{}",
-                self.log()
-            )
-        })
+        Connection::open(&self.socket_url(database))
+            .unwrap_or_else(|error| panic!("connecting to {database}: {error:?}\nserver's log:\n{}", self.log()))
     }
 
     /// What the server has logged so far.
@@ -65,10 +61,7 @@ impl Address {
     /// Fills `root` with a data folder and a configuration, on a free port.
     pub fn create(root: &Path, settings: &[(String, String)], hba: &[String]) -> Self {
         programs().own(root);
-        let address = Self {
-            root: root.to_owned(),
-            port: free_port(),
-        };
+        let address = Self { root: root.to_owned(), port: free_port() };
         copy(&programs().template(), &address.data());
         address.configure(settings);
         address.set_hba(hba);
@@ -93,9 +86,7 @@ impl Address {
             ("log_timezone", "UTC"),
             ("log_line_prefix", "%m [%p] %d %a "),
         ];
-        let theirs = settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let theirs = settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in ours.into_iter().chain(theirs) {
             text.push_str(&format!("{name} = '{}'\n", value.replace('\'', "''")));
         }
@@ -115,11 +106,7 @@ impl Address {
     /// Starts the server process and waits until it lets sessions in.
     pub fn start(&self) -> Result<Child, String> {
         let before = self.log().len();
-        let log = File::options()
-            .append(true)
-            .create(true)
-            .open(self.root.join("log"))
-            .unwrap();
+        let log = File::options().append(true).create(true).open(self.root.join("log")).unwrap();
         let mut process = programs()
             .command("postgres")
             .arg("-D")
@@ -133,9 +120,7 @@ impl Address {
             .unwrap();
         let ready = poll("the server is ready", PATIENCE, || {
             let ended = process.try_wait().unwrap();
-            ended
-                .map(|_| false)
-                .or_else(|| self.is_ready(process.id()).then_some(true))
+            ended.map(|_| false).or_else(|| self.is_ready(process.id()).then_some(true))
         });
         let log = self.log().split_off(before);
         // With one of two addresses taken the server starts all the same, and a client may reach another one there.

@@ -26,10 +26,7 @@ pub struct Connection {
 impl Connection {
     /// Connects without TLS.
     pub fn open(url: &str) -> Result<Self, Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut config: tokio_postgres::Config = url.parse()?;
         config.application_name(APPLICATION);
         let (client, connection) = runtime.block_on(config.connect(NoTls))?;
@@ -37,11 +34,7 @@ impl Connection {
             // An end of the session shows in the next statement.
             let _ = connection.await;
         });
-        Ok(Self {
-            runtime,
-            client: Some(client),
-            driver: Some(driver),
-        })
+        Ok(Self { runtime, client: Some(client), driver: Some(driver) })
     }
 
     /// Runs SQL, any number of statements, and leaves their rows unread.
@@ -53,8 +46,7 @@ impl Connection {
     /// The rows of all statements in `sql`, as text.
     #[track_caller]
     pub fn query_strings(&mut self, sql: &str) -> Rows {
-        self.try_query(sql)
-            .unwrap_or_else(|error| panic!("{sql}\n{error:?}"))
+        self.try_query(sql).unwrap_or_else(|error| panic!("{sql}\n{error:?}"))
     }
 
     /// As [`Self::query_strings`], with the server's error.
@@ -62,9 +54,7 @@ impl Connection {
         let client = self.client.as_ref().expect("open until dropped");
         let messages = self.runtime.block_on(client.simple_query(sql))?;
         let text = |row: tokio_postgres::SimpleQueryRow| {
-            (0..row.len())
-                .map(|column| row.get(column).map(str::to_owned))
-                .collect()
+            (0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect()
         };
         Ok(messages
             .into_iter()
@@ -78,10 +68,7 @@ impl Connection {
     /// The first column of the first row; `None` where it is NULL or there is no row.
     #[track_caller]
     pub fn value(&mut self, sql: &str) -> Option<String> {
-        self.query_strings(sql)
-            .into_iter()
-            .next()
-            .and_then(|row| row.into_iter().next()?)
+        self.query_strings(sql).into_iter().next().and_then(|row| row.into_iter().next()?)
     }
 
     /// The first column of all rows; NULL is an empty text.
@@ -94,16 +81,13 @@ impl Connection {
     /// Waits until `sql` gives `true`.
     #[track_caller]
     pub fn wait_until(&mut self, sql: &str, limit: Duration) {
-        poll(sql, limit, || {
-            (self.value(sql).as_deref() == Some("t")).then_some(())
-        });
+        poll(sql, limit, || (self.value(sql).as_deref() == Some("t")).then_some(()));
     }
 
     /// The server process of this session.
     #[track_caller]
     pub fn pid(&mut self) -> String {
-        self.value("select pg_backend_pid()")
-            .expect("a session has a process")
+        self.value("select pg_backend_pid()").expect("a session has a process")
     }
 }
 

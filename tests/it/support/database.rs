@@ -32,22 +32,12 @@ impl Database {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let test = test_name();
-        let test: String = test
-            .rsplit("::")
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .take(40)
-            .collect();
+        let test: String = test.rsplit("::").next().unwrap_or_default().chars().take(40).collect();
         // Told from every other by process and number; the test's name is for whoever reads the server's log.
         let name = format!("sg_{test}_{}_{number}", std::process::id());
         let mut session = address.connect("postgres");
         session.execute(&format!("create database {name} template template0"));
-        Self {
-            address: address.clone(),
-            name,
-            roles: AtomicU32::new(0),
-        }
+        Self { address: address.clone(), name, roles: AtomicU32::new(0) }
     }
 
     pub fn name(&self) -> &str {
@@ -172,11 +162,7 @@ impl Database {
         let start = std::time::Instant::now();
         poll(what, GONE * 2, || {
             let left = rows();
-            assert!(
-                left.is_empty() || start.elapsed() < GONE,
-                "{what} left in {} after {GONE:?}: {left:?}",
-                self.name
-            );
+            assert!(left.is_empty() || start.elapsed() < GONE, "{what} left in {} after {GONE:?}: {left:?}", self.name);
             left.is_empty().then_some(())
         });
     }
@@ -188,9 +174,7 @@ impl Drop for Database {
         let Ok(mut session) = Connection::open(&self.address.socket_url("postgres")) else {
             return;
         };
-        let mut failed = session
-            .try_query(&format!("drop database {} with (force)", self.name))
-            .err();
+        let mut failed = session.try_query(&format!("drop database {} with (force)", self.name)).err();
         for number in 0..self.roles.load(Ordering::Relaxed) {
             let dropped = session.try_query(&format!("drop role {}", self.role_name(number)));
             failed = failed.or(dropped.err());

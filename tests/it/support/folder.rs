@@ -12,10 +12,7 @@ pub struct Migrations {
 
 impl Migrations {
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("migrations-")
-            .tempdir()
-            .unwrap();
+        let folder = tempfile::Builder::new().prefix("migrations-").tempdir().unwrap();
         Self { folder }
     }
 

@@ -83,11 +83,7 @@ impl Job {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        Self {
-            command,
-            home,
-            limit: LIMIT,
-        }
+        Self { command, home, limit: LIMIT }
     }
 
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
@@ -135,16 +131,11 @@ impl Job {
     #[track_caller]
     pub fn spawn(mut self) -> Running {
         let start = Instant::now();
-        let mut process = self
-            .command
-            .spawn()
-            .unwrap_or_else(|error| panic!("{:?}: {error}", self.command.get_program()));
+        let mut process =
+            self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command.get_program()));
         let pid = Pid::from_child(&process);
         let watched = Arc::new(Watched::default());
-        let (stdout, stderr) = (
-            process.stdout.take().unwrap(),
-            process.stderr.take().unwrap(),
-        );
+        let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
         watched.clone().read(0, stdout);
         watched.clone().read(1, stderr);
         let waiting = watched.clone();
@@ -152,13 +143,7 @@ impl Job {
             let status = process.wait().unwrap();
             waiting.change(|state| state.ended = Some((status, start.elapsed())));
         });
-        Running {
-            watched,
-            pid,
-            deadline: start + self.limit,
-            seen: [0, 0],
-            _home: self.home,
-        }
+        Running { watched, pid, deadline: start + self.limit, seen: [0, 0], _home: self.home }
     }
 }
 
@@ -167,10 +152,7 @@ impl Watched {
         std::thread::spawn(move || {
             let mut from = BufReader::new(from);
             let mut line = Vec::new();
-            while from
-                .read_until(b'\n', &mut line)
-                .is_ok_and(|bytes| bytes > 0)
-            {
+            while from.read_until(b'\n', &mut line).is_ok_and(|bytes| bytes > 0) {
                 self.change(|state| state.output[stream].push_str(&String::from_utf8_lossy(&line)));
                 line.clear();
             }
@@ -265,9 +247,7 @@ impl Running {
         let outcome = state.outcome();
         drop(state);
         self.seen[stream] = from;
-        found
-            .flatten()
-            .unwrap_or_else(|| panic!("no line with {text:?} within {limit:?}\n{outcome}"))
+        found.flatten().unwrap_or_else(|| panic!("no line with {text:?} within {limit:?}\n{outcome}"))
     }
 
     /// The output so far.
@@ -278,9 +258,7 @@ impl Running {
     /// Waits for its end.
     #[track_caller]
     pub fn wait(self) -> Outcome {
-        let (state, over) = self
-            .watched
-            .wait(self.deadline, |state| state.all_over().then_some(()));
+        let (state, over) = self.watched.wait(self.deadline, |state| state.all_over().then_some(()));
         let outcome = state.outcome();
         drop(state);
         assert!(over.is_some(), "still running at its limit\n{outcome}");
@@ -329,27 +307,21 @@ impl Outcome {
     /// Stdout as one JSON document.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is no JSON: {error}\n{self}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("stdout is no JSON: {error}\n{self}"))
     }
 
     /// Stdout as a JSON object a line.
     #[track_caller]
     pub fn json_lines(&self) -> Vec<serde_json::Value> {
-        let object = |line| {
-            serde_json::from_str(line)
-                .unwrap_or_else(|error| panic!("no JSON: {line:?}: {error}\n{self}"))
-        };
+        let object =
+            |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON: {line:?}: {error}\n{self}"));
         self.stdout.lines().map(object).collect()
     }
 
     /// The last line of stdout.
     #[track_caller]
     pub fn last_line(&self) -> &str {
-        self.stdout
-            .lines()
-            .last()
-            .unwrap_or_else(|| panic!("stdout is empty\n{self}"))
+        self.stdout.lines().last().unwrap_or_else(|| panic!("stdout is empty\n{self}"))
     }
 }
 
@@ -360,10 +332,6 @@ impl fmt::Display for Outcome {
             (_, Some(signal)) => writeln!(f, "signal {signal} after {:?}", self.elapsed)?,
             _ => writeln!(f, "not ended")?,
         }
-        write!(
-            f,
-            "--- stdout\n{}\n--- stderr\n{}\n---",
-            self.stdout, self.stderr
-        )
+        write!(f, "--- stdout\n{}\n--- stderr\n{}\n---", self.stdout, self.stderr)
     }
 }

@@ -46,10 +46,7 @@ pub fn skipped(reason: &str) {
     // A failed write of this line is no reason to fail the test.
     let _ = std::io::stderr().write_all(line.as_bytes());
     if let Some(path) = std::env::var_os("SCHEMAGATE_TEST_SKIPPED") {
-        let file = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(path);
+        let file = std::fs::File::options().append(true).create(true).open(path);
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }
 }

@@ -22,10 +22,7 @@ pub struct Programs {
 /// The installation that this run of the tests uses.
 pub fn programs() -> &'static Programs {
     static PROGRAMS: OnceLock<Programs> = OnceLock::new();
-    PROGRAMS.get_or_init(|| Programs {
-        bin: find_bin(),
-        user: unprivileged_user(),
-    })
+    PROGRAMS.get_or_init(|| Programs { bin: find_bin(), user: unprivileged_user() })
 }
 
 impl Programs {
@@ -60,10 +57,7 @@ impl Programs {
 
     /// A data folder as `initdb` makes it, made once per server version and kept under the target folder.
     pub fn template(&self) -> PathBuf {
-        let version = Command::new(self.bin.join("postgres"))
-            .arg("--version")
-            .output()
-            .unwrap();
+        let version = Command::new(self.bin.join("postgres")).arg("--version").output().unwrap();
         let version = slug(String::from_utf8_lossy(&version.stdout).trim());
         let folder = cache("templates");
         let user = self.user.map_or(0, |(user, _)| user);
@@ -88,11 +82,7 @@ impl Programs {
             .arg(&data)
             .output()
             .unwrap();
-        assert!(
-            made.status.success(),
-            "initdb: {}",
-            String::from_utf8_lossy(&made.stderr)
-        );
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let partial = template.with_extension("partial");
         let _ = std::fs::remove_dir_all(&partial);
         copy(&data, &partial);
@@ -102,11 +92,7 @@ impl Programs {
 
 /// Copies a folder with its owners and modes.
 pub fn copy(from: &Path, to: &Path) {
-    let status = Command::new("cp")
-        .args(["-a", "--sparse=always"])
-        .args([from, to])
-        .status()
-        .unwrap();
+    let status = Command::new("cp").args(["-a", "--sparse=always"]).args([from, to]).status().unwrap();
     assert!(status.success(), "cp -a {from:?} {to:?}: {status}");
 }
 
@@ -141,10 +127,7 @@ pub fn scratch_folder(prefix: &str) -> tempfile::TempDir {
 fn find_bin() -> PathBuf {
     if let Some(bin) = std::env::var_os("SCHEMAGATE_TEST_PG_BIN").filter(|bin| !bin.is_empty()) {
         let bin = PathBuf::from(bin);
-        assert!(
-            holds_server(&bin),
-            "SCHEMAGATE_TEST_PG_BIN: no server in {bin:?}"
-        );
+        assert!(holds_server(&bin), "SCHEMAGATE_TEST_PG_BIN: no server in {bin:?}");
         return bin;
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -159,10 +142,7 @@ fn newest_of_debian() -> Option<PathBuf> {
     versions
         .filter_map(|entry| {
             let version: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            Some((
-                version,
-                PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")),
-            ))
+            Some((version, PathBuf::from(format!("/usr/lib/postgresql/{version}/bin"))))
         })
         .filter(|(_, bin)| holds_server(bin))
         .max()
@@ -188,17 +168,11 @@ fn unprivileged_user() -> Option<(u32, u32)> {
             (user == name).then(|| Some((uid.parse().ok()?, gid.parse().ok()?)))?
         })
     };
-    Some(
-        ids("postgres")
-            .or_else(|| ids("nobody"))
-            .expect("no user to run the server as"),
-    )
+    Some(ids("postgres").or_else(|| ids("nobody")).expect("no user to run the server as"))
 }
 
 fn slug(text: &str) -> String {
-    let kept: Vec<&str> = text
-        .split(|c: char| !c.is_ascii_alphanumeric() && c != '.')
-        .filter(|part| !part.is_empty())
-        .collect();
+    let kept: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').filter(|part| !part.is_empty()).collect();
     kept.join("-")
 }

@@ -7,10 +7,7 @@ use regex::Regex;
 
 /// In this order: what is cut out first cannot be mistaken for something else later.
 const RULES: &[(&str, &str)] = &[
-    (
-        r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?",
-        "[time]",
-    ),
+    (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?", "[time]"),
     (r"/(tmp|var/tmp|dev/shm)/[\w.-]+", "[tmp]"),
     (r"\bsg_[a-z0-9_]+_\d+_\d+\b", "[database]"),
     (r"\brole\d+_[a-z0-9_]+_\d+_\d+\b", "[role]"),
@@ -26,18 +23,10 @@ const RULES: &[(&str, &str)] = &[
     (r"\b(\d+s )?\d+ ?(ns|µs|us|ms)\b", "[duration]"),
 ];
 
-static FILTERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-    RULES
-        .iter()
-        .map(|(pattern, with)| (Regex::new(pattern).unwrap(), *with))
-        .collect()
-});
+static FILTERS: LazyLock<Vec<(Regex, &str)>> =
+    LazyLock::new(|| RULES.iter().map(|(pattern, with)| (Regex::new(pattern).unwrap(), *with)).collect());
 
 /// `text` without what differs from run to run.
 pub fn redact(text: &str) -> String {
-    FILTERS
-        .iter()
-        .fold(text.to_owned(), |text, (pattern, with)| {
-            pattern.replace_all(&text, *with).into_owned()
-        })
+    FILTERS.iter().fold(text.to_owned(), |text, (pattern, with)| pattern.replace_all(&text, *with).into_owned())
 }

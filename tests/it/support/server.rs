@@ -98,9 +98,7 @@ impl Server {
             Stop::Immediate => Signal::QUIT,
         };
         kill_process(Pid::from_child(&process), signal).unwrap();
-        poll("the server has stopped", PATIENCE, || {
-            process.try_wait().unwrap()
-        })
+        poll("the server has stopped", PATIENCE, || process.try_wait().unwrap())
     }
 
     #[track_caller]
@@ -111,10 +109,7 @@ impl Server {
 
     /// Adds settings; [`Self::reload`] or [`Self::restart`] makes them count.
     pub fn configure(&self, settings: &[(&str, &str)]) {
-        let settings: Vec<_> = settings
-            .iter()
-            .map(|(n, v)| (n.to_string(), v.to_string()))
-            .collect();
+        let settings: Vec<_> = settings.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect();
         self.address.configure(&settings);
     }
 
@@ -131,9 +126,7 @@ impl Server {
         let loaded = "select pg_conf_load_time()::text";
         let before = session.value(loaded);
         session.execute("select pg_reload_conf()");
-        poll("the configuration is loaded", PATIENCE, || {
-            (session.value(loaded) != before).then_some(())
-        });
+        poll("the configuration is loaded", PATIENCE, || (session.value(loaded) != before).then_some(()));
     }
 
     /// A streaming standby of this server that has caught up with it and takes reading sessions.
@@ -148,16 +141,9 @@ impl Server {
         let root = new_root();
         let watchdog = Watchdog::of(&root);
         programs().own(&root);
-        let mut address = Address {
-            root,
-            port: self.port(),
-        };
+        let mut address = Address { root, port: self.port() };
         self.base_backup(&address.data());
-        let primary = format!(
-            "host={} port={} user=postgres",
-            self.address.root.display(),
-            self.port()
-        );
+        let primary = format!("host={} port={} user=postgres", self.address.root.display(), self.port());
         let mut all = vec![("primary_conninfo".to_owned(), primary)];
         all.extend(settings.iter().map(|(n, v)| (n.to_string(), v.to_string())));
         // The primary has the port of the copied configuration: another one is taken before the first start.
@@ -167,11 +153,7 @@ impl Server {
         std::fs::write(&signal, "").unwrap();
         programs().own(&signal);
         let process = Some(address.start_first());
-        let standby = Server {
-            address,
-            process,
-            watchdog: Some(watchdog),
-        };
+        let standby = Server { address, process, watchdog: Some(watchdog) };
         standby.wait_until_caught_up(self);
         standby
     }
@@ -179,24 +161,15 @@ impl Server {
     /// The server's own backup functions and a copy: not every installation has `pg_basebackup`.
     fn base_backup(&self, to: &Path) {
         let mut session = self.connect("postgres");
-        let version: u32 = session
-            .value("show server_version_num")
-            .unwrap()
-            .parse()
-            .unwrap();
+        let version: u32 = session.value("show server_version_num").unwrap().parse().unwrap();
         let (start, stop) = if version >= 150_000 {
             ("pg_backup_start('standby', true)", "pg_backup_stop(false)")
         } else {
-            (
-                "pg_start_backup('standby', true, false)",
-                "pg_stop_backup(false, false)",
-            )
+            ("pg_start_backup('standby', true, false)", "pg_stop_backup(false, false)")
         };
         session.execute(&format!("select {start}"));
         copy(&self.address.data(), to);
-        let label = session
-            .value(&format!("select labelfile from {stop}"))
-            .unwrap();
+        let label = session.value(&format!("select labelfile from {stop}")).unwrap();
         let path = to.join("backup_label");
         std::fs::write(&path, label).unwrap();
         programs().own(&path);
@@ -206,10 +179,7 @@ impl Server {
     /// Waits until this standby has replayed all that `primary` has written up to now.
     #[track_caller]
     pub fn wait_until_caught_up(&self, primary: &Server) {
-        let written = primary
-            .connect("postgres")
-            .value("select pg_current_wal_flush_lsn()")
-            .unwrap();
+        let written = primary.connect("postgres").value("select pg_current_wal_flush_lsn()").unwrap();
         let replayed = format!("select pg_last_wal_replay_lsn() >= '{written}'");
         self.connect("postgres").wait_until(&replayed, PATIENCE);
     }
@@ -218,23 +188,14 @@ impl Server {
     #[track_caller]
     pub fn promote(&self) {
         let seconds = PATIENCE.as_secs();
-        let promoted = self
-            .connect("postgres")
-            .value(&format!("select pg_promote(true, {seconds})"));
-        assert_eq!(
-            promoted.as_deref(),
-            Some("t"),
-            "not promoted:\n{}",
-            self.log()
-        );
+        let promoted = self.connect("postgres").value(&format!("select pg_promote(true, {seconds})"));
+        assert_eq!(promoted.as_deref(), Some("t"), "not promoted:\n{}", self.log());
     }
 
     /// Waits until a session of `application` (a LIKE pattern) is there, in any database.
     #[track_caller]
     pub fn wait_for_session(&self, application: &str, limit: Duration) {
-        let sql = format!(
-            "select exists (select from pg_stat_activity where application_name like '{application}')"
-        );
+        let sql = format!("select exists (select from pg_stat_activity where application_name like '{application}')");
         self.connect("postgres").wait_until(&sql, limit);
     }
 }
@@ -263,12 +224,9 @@ impl Builder {
 
     /// Speaks TLS with this certificate.
     pub fn tls(mut self, identity: &Identity) -> Self {
-        self.files
-            .push(("server.crt", identity.certificate.clone()));
+        self.files.push(("server.crt", identity.certificate.clone()));
         self.files.push(("server.key", identity.key.clone()));
-        self.setting("ssl", "on")
-            .setting("ssl_cert_file", "server.crt")
-            .setting("ssl_key_file", "server.key")
+        self.setting("ssl", "on").setting("ssl_cert_file", "server.crt").setting("ssl_key_file", "server.key")
     }
 
     /// Takes client certificates of this authority (for `cert` in pg_hba).
@@ -298,10 +256,6 @@ impl Builder {
             super::tls::write_private(&path, text);
             programs().own(&path);
         }
-        Server {
-            address,
-            process: None,
-            watchdog,
-        }
+        Server { address, process: None, watchdog }
     }
 }

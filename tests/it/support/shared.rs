@@ -40,10 +40,7 @@ impl Use {
             start(&state, &folder)
         });
         guard(&state, &folder);
-        Self {
-            address,
-            _users: users,
-        }
+        Self { address, _users: users }
     }
 }
 
@@ -78,15 +75,9 @@ fn running(state: &Path) -> Option<Address> {
 }
 
 fn root_in(state: &Path) -> Option<PathBuf> {
-    Some(PathBuf::from(
-        std::fs::read_to_string(state).ok()?.lines().next()?,
-    ))
+    Some(PathBuf::from(std::fs::read_to_string(state).ok()?.lines().next()?))
 }
 
 fn open(path: &Path) -> File {
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .unwrap()
+    File::options().create(true).append(true).open(path).unwrap()
 }

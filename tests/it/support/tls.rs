@@ -42,18 +42,10 @@ impl Authority {
         builder.set_issuer_name(&name).unwrap();
         let basic = BasicConstraints::new().critical().ca().build().unwrap();
         builder.append_extension(basic).unwrap();
-        let usage = KeyUsage::new()
-            .critical()
-            .key_cert_sign()
-            .crl_sign()
-            .build()
-            .unwrap();
+        let usage = KeyUsage::new().critical().key_cert_sign().crl_sign().build().unwrap();
         builder.append_extension(usage).unwrap();
         builder.sign(&key, MessageDigest::sha256()).unwrap();
-        Self {
-            certificate: builder.build(),
-            key,
-        }
+        Self { certificate: builder.build(), key }
     }
 
     /// The root certificate, PEM, for `sslrootcert` or `ssl_ca_file`.
@@ -86,9 +78,7 @@ impl Authority {
     fn issue(&self, name: &str, hosts: &[&str], until: i64) -> Identity {
         let key = new_key();
         let mut builder = begin(name, &key, until);
-        builder
-            .set_issuer_name(self.certificate.subject_name())
-            .unwrap();
+        builder.set_issuer_name(self.certificate.subject_name()).unwrap();
         if !hosts.is_empty() {
             let mut names = SubjectAlternativeName::new();
             for host in hosts {
@@ -102,20 +92,14 @@ impl Authority {
             builder.append_extension(names).unwrap();
         }
         builder.sign(&self.key, MessageDigest::sha256()).unwrap();
-        Identity {
-            certificate: pem(builder.build().to_pem()),
-            key: pem(key.private_key_to_pem_pkcs8()),
-        }
+        Identity { certificate: pem(builder.build().to_pem()), key: pem(key.private_key_to_pem_pkcs8()) }
     }
 }
 
 impl Identity {
     /// Writes `NAME.crt` and `NAME.key` (mode 0600) into `folder`; their paths, for `sslcert` and `sslkey`.
     pub fn save(&self, folder: &Path, name: &str) -> (PathBuf, PathBuf) {
-        let (certificate, key) = (
-            folder.join(format!("{name}.crt")),
-            folder.join(format!("{name}.key")),
-        );
+        let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
         std::fs::write(&certificate, &self.certificate).unwrap();
         write_private(&key, &self.key);
         (certificate, key)
@@ -125,12 +109,7 @@ impl Identity {
 /// Writes a file that only its owner may read, which PostgreSQL demands of keys.
 pub fn write_private(path: &Path, text: &str) {
     use std::io::Write as _;
-    let mut file = std::fs::File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .unwrap();
+    let mut file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
 }
 
@@ -139,17 +118,11 @@ fn begin(name: &str, key: &PKey<Private>, until: i64) -> X509Builder {
     builder.set_version(2).unwrap();
     let mut serial = BigNum::new().unwrap();
     serial.rand(127, MsbOption::MAYBE_ZERO, false).unwrap();
-    builder
-        .set_serial_number(&serial.to_asn1_integer().unwrap())
-        .unwrap();
+    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
     builder.set_subject_name(&subject(name)).unwrap();
     builder.set_pubkey(key).unwrap();
-    builder
-        .set_not_before(&Asn1Time::from_unix(BEGIN).unwrap())
-        .unwrap();
-    builder
-        .set_not_after(&Asn1Time::from_unix(until).unwrap())
-        .unwrap();
+    builder.set_not_before(&Asn1Time::from_unix(BEGIN).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::from_unix(until).unwrap()).unwrap();
     builder
 }
 

@@ -18,10 +18,7 @@ pub struct Watchdog {
 impl Watchdog {
     /// Guards the server in `root` until dropped, or until this process is gone.
     pub fn of(root: &Path) -> Self {
-        let mut process = script(&["pipe".as_ref(), root])
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut process = script(&["pipe".as_ref(), root]).stdin(Stdio::piped()).spawn().unwrap();
         let pipe = process.stdin.take();
         Self { process, pipe }
     }
@@ -29,10 +26,7 @@ impl Watchdog {
     /// Guards a server that several processes share, as long as one of them holds the shared lock on `users`.
     #[expect(clippy::zombie_processes, reason = "it outlives this process")]
     pub fn of_shared(state: &Path, users: &Path, held: File) {
-        script(&["lock".as_ref(), state, users])
-            .stdin(held)
-            .spawn()
-            .unwrap();
+        script(&["lock".as_ref(), state, users]).stdin(held).spawn().unwrap();
     }
 }
 
@@ -46,10 +40,7 @@ impl Drop for Watchdog {
 
 /// Ends what a killed run left in `root`.
 pub fn finish_now(root: &Path) {
-    script(&["now".as_ref(), root])
-        .stdin(Stdio::null())
-        .status()
-        .unwrap();
+    script(&["now".as_ref(), root]).stdin(Stdio::null()).status().unwrap();
 }
 
 /// The script in a process group of its own, so that what ends the tests' group does not end it.
