@@ -78,7 +78,7 @@ pub enum Error {
     #[error("another run holds the lock, and still did after {:.1} s", .waited.as_secs_f64())]
     LockHeld {
         /// Who holds it.
-        holder: Option<Holder>,
+        holder: Option<Box<Holder>>,
         /// How long it was waited for.
         waited: Duration,
     },

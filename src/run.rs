@@ -239,7 +239,7 @@ impl Run<'_> {
             }
             let left = self.settings.lock_wait.saturating_sub(started.elapsed());
             if left.is_zero() {
-                return Err(Error::LockHeld { holder, waited: started.elapsed() });
+                return Err(Error::LockHeld { holder: holder.map(Box::new), waited: started.elapsed() });
             }
             tell_holder(&mut told, holder, left);
             let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)).min(left);
