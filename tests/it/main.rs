@@ -6,7 +6,7 @@
     clippy::panic,
     clippy::print_stdout,
     missing_docs,
-    reason = "a test, and its helpers with it, ends by panicking and speaks by printing"
+    reason = "a test, and what it calls, ends by panicking and speaks by printing"
 )]
 
 mod harness;
