@@ -18,7 +18,7 @@ use crate::postgres::pooler::{Pooling, probe};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Route, Rows, Session};
 use crate::postgres::watch::{Watcher, patience};
-use crate::postgres::{literal, milliseconds};
+use crate::postgres::{duration_text, literal, milliseconds};
 use crate::review::{self, Reviewed};
 use crate::settings::{Policy, Settings, TableName};
 use crate::stop::Stop;
@@ -140,6 +140,7 @@ impl Run<'_> {
     ) -> Result<Pass, Error> {
         let Looked { session, reading } = self.look(need).await?;
         let (set, settings) = (self.set, self.settings);
+        tell_connected(&self.dialer, &session);
         credit(&reading, planned, progress);
         let plan = plan_for(settings, set, &reading, target)?;
         warn_of(&plan);
@@ -148,6 +149,14 @@ impl Run<'_> {
             session.close().await;
             return Ok(Pass::Done(done));
         }
+        tracing::info!(
+            pending = plan.pending.len(),
+            applied = plan.applied,
+            "{} of {} migrations pending in {}",
+            plan.pending.len(),
+            plan.pending.len() + plan.applied + plan.held_back,
+            reading.table.name
+        );
         let reviewed = review::review(&plan.pending)?;
         if reading.in_recovery {
             session.close().await;
@@ -306,6 +315,19 @@ struct Locked {
     lock_timeout: Duration,
 }
 
+fn tell_connected(dialer: &Dialer, session: &Session) {
+    let tls = if session.server.encrypted { "TLS" } else { "no TLS" };
+    tracing::info!(
+        server = session.server.address,
+        server_version = session.server.version,
+        version = env!("CARGO_PKG_VERSION"),
+        "connected to {} (PostgreSQL {}, {tls}) by schemagate {}",
+        dialer.target(),
+        session.server.version,
+        env!("CARGO_PKG_VERSION")
+    );
+}
+
 /// After a lost connection: what was planned and is in the history now was committed, though its answer was lost.
 fn credit(reading: &Reading, planned: &mut Vec<Applied>, progress: &mut Progress) {
     for migration in planned.drain(..) {
@@ -388,15 +410,6 @@ fn tell_holder(told: &mut Option<(Instant, Option<Holder>)>, holder: Option<Hold
         let who = holder.as_ref().map_or_else(|| "a session that is gone by now".to_owned(), Holder::to_string);
         tracing::info!(left_ms = milliseconds(left), "waiting for the lock, held by {who}");
         *told = Some((Instant::now(), holder));
-    }
-}
-
-/// A duration as people read it.
-pub fn duration_text(duration: Duration) -> String {
-    match duration.as_millis() {
-        millis @ 0..1000 => format!("{millis} ms"),
-        1000..60_000 => format!("{:.1} s", duration.as_secs_f64()),
-        _ => humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string(),
     }
 }
 

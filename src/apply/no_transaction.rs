@@ -71,8 +71,9 @@ pub(super) async fn run(
     tracing::info!(
         migration = reviewed.migration.file(),
         elapsed_ms = crate::postgres::milliseconds(started.elapsed()),
-        "{} ran outside a transaction",
-        reviewed.migration.file()
+        "{} ran outside a transaction in {}",
+        reviewed.migration.file(),
+        crate::postgres::duration_text(started.elapsed())
     );
     record(context, reviewed, progress).await?;
     progress.applied.push(Applied {

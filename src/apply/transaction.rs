@@ -68,6 +68,8 @@ struct Transaction<'run, 'context> {
     /// When the answer that is awaited now became due.
     turn: Instant,
     elapsed: Vec<Duration>,
+    /// Whether COMMIT is on its way.
+    commit_sent: bool,
     committed: Option<Vec<Rows>>,
 }
 
@@ -79,7 +81,13 @@ pub(super) async fn run(
 ) -> Result<(), ApplyError> {
     let (id, before) = begin(context, progress).await?;
     if progress.before.is_none() {
-        tracing::info!(wal = before.wal, server_time = before.time, "recovery point before the first change");
+        tracing::info!(
+            wal = before.wal,
+            server_time = before.time,
+            "recovery point before the first change: WAL {} at {}",
+            before.wal,
+            before.time
+        );
         progress.before = Some(before);
     }
     let wait = Wait::new(&context.stop);
@@ -91,6 +99,7 @@ pub(super) async fn run(
         wait,
         turn: Instant::now(),
         elapsed: Vec::with_capacity(batch.migrations.len()),
+        commit_sent: false,
         committed: None,
     };
     match transaction.pipeline(&id).await {
@@ -150,6 +159,7 @@ impl Transaction<'_, '_> {
             self.context.table.versions_sql(first, last)
         );
         self.send(Part::Commit, &commit).await?;
+        self.commit_sent = true;
         self.drain().await
     }
 
@@ -202,8 +212,9 @@ impl Transaction<'_, '_> {
                 tracing::info!(
                     migration = self.file(index),
                     elapsed_ms = crate::postgres::milliseconds(took),
-                    "{} ran",
-                    self.file(index)
+                    "{} ran in {}",
+                    self.file(index),
+                    crate::postgres::duration_text(took)
                 );
                 self.elapsed.push(took);
             }
@@ -290,6 +301,10 @@ impl Transaction<'_, '_> {
             let awaited = Awaited { name: "rolling back", keep_rows: false };
             // How each of them failed changes nothing; a lost connection shows in the ROLLBACK too.
             let _ = self.wait.answer(self.context, &mut message.reply, awaited).await;
+        }
+        if self.commit_sent {
+            // After an error that COMMIT is a ROLLBACK already.
+            return Ok(Vec::new());
         }
         self.context.session.query("ROLLBACK").await
     }

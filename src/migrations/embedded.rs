@@ -1,13 +1,16 @@
 //! The product's own migrations, built into the binary from `migrations/`. In: nothing. Out: a `MigrationSet`. Never
 //! reads the file system at run time.
 
-use super::{IntakeError, MigrationSet};
+use super::{FileName, IntakeError, MigrationSet, Version};
 
 mod files {
     refinery::embed_migrations!("migrations");
 }
 
-/// Gives the embedded set. The macro keeps a file's version and name, not its padding: `V0__initial_schema.sql`.
+/// The files as they are named in `migrations/`: the macro keeps a version, not how its file pads it.
+const FILES: &str = env!("SCHEMAGATE_EMBEDDED_FILES");
+
+/// Gives the embedded set.
 ///
 /// # Errors
 /// [`IntakeError`] as for a folder; the tests keep it from happening.
@@ -16,9 +19,15 @@ pub(super) fn load() -> Result<MigrationSet, IntakeError> {
     let embedded: Vec<(String, &str)> = runner
         .get_migrations()
         .iter()
-        .map(|migration| (format!("{migration}.sql"), migration.sql().unwrap_or_default()))
+        .map(|migration| (file_of(migration), migration.sql().unwrap_or_default()))
         .collect();
     MigrationSet::from_texts(embedded.iter().map(|(file, sql)| (file.as_str(), *sql)))
+}
+
+fn file_of(migration: &refinery::Migration) -> String {
+    let version = Version::new(migration.version().into());
+    let named = |file: &&str| FileName::parse(file).is_ok_and(|name| name.version() == version);
+    FILES.split('/').find(named).map_or_else(|| format!("{migration}.sql"), ToOwned::to_owned)
 }
 
 #[cfg(test)]
@@ -31,7 +40,7 @@ mod tests {
     fn the_embedded_set_loads_with_the_checksums_of_refinery() {
         let set = load().unwrap();
         assert_eq!(*set.origin(), Origin::Embedded);
-        assert_eq!(set.iter().next().unwrap().file(), "V0__initial_schema.sql");
+        assert_eq!(set.iter().next().unwrap().file(), "V0000__initial_schema.sql");
         for theirs in files::migrations::runner().get_migrations() {
             let ours = set.get(crate::migrations::Version::new(theirs.version().into())).unwrap();
             assert_eq!(ours.checksum(VersionWidth::Int4).unwrap().to_string(), theirs.checksum().to_string());

@@ -12,7 +12,7 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
     let mut lines = vec![
         format!("database  {} (PostgreSQL {})", place.target, place.server_version),
         format!("history   {}{exists}", place.table.name),
-        format!("migrations  {} applied, {} pending", plan.applied, plan.pending.len() + plan.held_back),
+        format!("files     {} applied, {} pending", plan.applied, plan.pending.len() + plan.held_back),
     ];
     for (number, batch) in batches.iter().enumerate() {
         lines.push(String::new());
@@ -33,7 +33,7 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
     lines.push(String::new());
     lines.push(match plan.pending.len() {
         0 => "up to date: nothing to do".to_owned(),
-        count => format!("`schemagate up` would apply {count} in {} batches", batches.len()),
+        count => format!("`schemagate up` would apply {count} in {} {}", batches.len(), plural(batches.len())),
     });
     if plan.held_back > 0 {
         lines.push(format!("{} held back by --target", plan.held_back));
@@ -42,6 +42,10 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
         lines.push(format!("the database is ahead of this release by {}", plan.ahead.len()));
     }
     lines
+}
+
+fn plural(batches: usize) -> &'static str {
+    if batches == 1 { "batch" } else { "batches" }
 }
 
 fn promise(batch: &Batch<'_>) -> &'static str {

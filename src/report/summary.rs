@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::apply::Progress;
-use crate::run::{UpToDate, duration_text};
+use crate::postgres::duration_text;
+use crate::run::UpToDate;
 
 /// What Kubernetes keeps of a log's end where there is no termination message.
 pub const LIMIT_BYTES: usize = 2048;
