@@ -55,7 +55,7 @@ pub enum ReviewError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Files hold what must not be in them.
-    #[error("{} pending files hold what cannot be run", .0.len())]
+    #[error("pending files hold what cannot be run, in {} places", .0.len())]
     Forbidden(Vec<Finding>),
 }
 

@@ -79,6 +79,17 @@ pub struct Progress {
     pub after: Option<RecoveryPoint>,
 }
 
+impl Progress {
+    /// Notes and logs the recovery point before the first change; of a later batch it changes nothing.
+    fn begin(&mut self, before: RecoveryPoint) {
+        if self.before.is_none() {
+            let RecoveryPoint { wal, time } = &before;
+            tracing::info!(wal, server_time = time, "recovery point before the first change: WAL {wal} at {time}");
+            self.before = Some(before);
+        }
+    }
+}
+
 /// Applies the batches in order.
 ///
 /// # Errors

@@ -33,7 +33,8 @@ pub(super) async fn run(
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
     let Some(reviewed) = batch.migrations.first() else { return Ok(()) };
-    check_lock(context, progress).await?;
+    let before = check_lock(context, progress).await?;
+    progress.begin(before);
     let text = reviewed
         .migration
         .read()
@@ -84,13 +85,13 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn check_lock(context: &Context<'_>, progress: &Progress) -> Result<(), ApplyError> {
+async fn check_lock(context: &Context<'_>, progress: &Progress) -> Result<RecoveryPoint, ApplyError> {
     let own = |error| ApplyError::own("checking the lock", error);
     let answer = context.session.query(&context.key.held_sql()).await.map_err(own)?;
-    if text(&answer, 0, 0) == Some("t") {
-        return Ok(());
+    match (text(&answer, 0, 0), text(&answer, 0, 1), text(&answer, 0, 2)) {
+        (Some("t"), Some(wal), Some(time)) => Ok(RecoveryPoint { wal: wal.to_owned(), time: time.to_owned() }),
+        _ => Err(ApplyError::LockLost { state: DatabaseState::between(progress) }),
     }
-    Err(ApplyError::LockLost { state: DatabaseState::between(progress) })
 }
 
 /// A build that failed leaves an invalid index, which `IF NOT EXISTS` would pass over.
@@ -206,8 +207,7 @@ fn not_undone(reviewed: &Reviewed<'_>, invalid_index: Option<String>, progress: 
 
 /// Writes the row in a transaction of its own, behind the same fence as every other.
 async fn record(context: &mut Context<'_>, reviewed: &Reviewed<'_>, progress: &mut Progress) -> Result<(), ApplyError> {
-    let (id, before) = begin(context, progress).await?;
-    progress.before.get_or_insert(before);
+    let (id, _) = begin(context, progress).await?;
     let create = if context.table.exists { String::new() } else { format!("{}; ", context.table.create_sql()) };
     let version = reviewed.migration.version();
     let sql = format!(

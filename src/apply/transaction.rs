@@ -80,16 +80,7 @@ pub(super) async fn run(
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
     let (id, before) = begin(context, progress).await?;
-    if progress.before.is_none() {
-        tracing::info!(
-            wal = before.wal,
-            server_time = before.time,
-            "recovery point before the first change: WAL {} at {}",
-            before.wal,
-            before.time
-        );
-        progress.before = Some(before);
-    }
+    progress.begin(before);
     let wait = Wait::new(&context.stop);
     let mut transaction = Transaction {
         context,

@@ -234,7 +234,7 @@ impl Dialer {
         let tls = self.tls.for_host(&host.server_name());
         let (client, connection) =
             config.connect_raw(stream, tls.clone()).await.map_err(AttemptError::from_handshake)?;
-        let server = facts(&connection, endpoint, encryption);
+        let server = facts(&connection, endpoint, tls.is_encrypted());
         let canceller =
             Canceller { token: client.cancel_token(), endpoint: endpoint.clone(), tls, target: self.target.clone() };
         Ok(Session::new(client, drive(connection), canceller, route, server))
@@ -310,7 +310,7 @@ async fn accept(session: Session, attributes: TargetSessionAttrs, need: Need) ->
     Ok(session)
 }
 
-fn facts<T>(connection: &Connection<Transport, T>, endpoint: &Endpoint, encryption: Encryption) -> ServerFacts
+fn facts<T>(connection: &Connection<Transport, T>, endpoint: &Endpoint, encrypted: bool) -> ServerFacts
 where
     T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
@@ -323,7 +323,7 @@ where
         in_recovery: parameter("in_hot_standby") == "on",
         read_only_by_default: parameter("default_transaction_read_only") == "on",
         address: endpoint.to_string(),
-        encrypted: encryption != Encryption::Plain,
+        encrypted,
     }
 }
 

@@ -118,10 +118,11 @@ impl LockKey {
         )
     }
 
-    /// Whether this very backend holds the session lock, as one row.
+    /// One row: whether this very backend holds the session lock, WAL position and server time.
     pub fn held_sql(self) -> String {
         format!(
-            "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE {} AND l.pid = pg_catalog.pg_backend_pid())",
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE {} AND l.pid = pg_catalog.pg_backend_pid()), \
+             pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.clock_timestamp()",
             self.predicate()
         )
     }

@@ -390,6 +390,10 @@ fn failure_lines(failure: &MigrationFailure) -> Vec<String> {
         lines.extend(excerpt_lines(statement.line, &statement.excerpt, statement.caret));
     }
     lines.extend(server_lines(Some(&failure.error)));
+    if failure.phase == Phase::DeferredConstraints {
+        // The context is our own statement, which says nothing of the file's.
+        lines.retain(|line| !line.starts_with("context: ") && !line.starts_with("  PL/pgSQL"));
+    }
     if let Some(blocked) = &failure.blocked {
         lines.push(blocked.describe());
     }

@@ -17,6 +17,7 @@ use postgres_native_tls::TlsStream;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
@@ -27,6 +28,7 @@ use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
 pub struct LazyTls {
     shared: Arc<Shared>,
     host: String,
+    encrypted: Arc<AtomicBool>,
 }
 
 struct Shared {
@@ -39,13 +41,18 @@ impl LazyTls {
     /// `verify-full`. With `hostaddr`, that is still the name. Reads no file yet.
     pub fn new(settings: TlsSettings, host: &str) -> LazyTls {
         let connector = OnceLock::new();
-        LazyTls { shared: Arc::new(Shared { settings, connector }), host: host.to_owned() }
+        LazyTls { shared: Arc::new(Shared { settings, connector }), host: host.to_owned(), encrypted: Arc::default() }
     }
 
     /// The same connector for another host of the target.
     #[must_use]
     pub fn for_host(&self, host: &str) -> LazyTls {
-        LazyTls { shared: Arc::clone(&self.shared), host: host.to_owned() }
+        LazyTls { shared: Arc::clone(&self.shared), host: host.to_owned(), encrypted: Arc::default() }
+    }
+
+    /// Whether a handshake of this host's, or of a clone's, has succeeded.
+    pub fn is_encrypted(&self) -> bool {
+        self.encrypted.load(Ordering::Relaxed)
     }
 
     /// The settings it was made from.
@@ -103,6 +110,7 @@ where
             let connector = self.connector()?;
             let connector = postgres_native_tls::TlsConnector::new(connector, &self.host);
             let handshake = connector.connect(stream).await;
+            self.encrypted.store(handshake.is_ok(), Ordering::Relaxed);
             handshake.map_err(|source| TlsError::from_handshake(source, &self.host))
         })
     }
