@@ -380,7 +380,7 @@ mod tests {
             create temp table a (); create local temporary table b (); create table pg_temp.d ();
             do $$ create table e (); $$; create view v as select 1; create table \"Tbl\".U&\"d\\0061t\" ();
             create function g() returns void begin atomic create table h (); end;";
-        assert_eq!(creates(sql), ["users", "s.T\"x", "f", "c", "p", "Tbl.dat"]);
+        assert_eq!(creates(sql), ["users", "s.\"T\"\"x\"", "f", "c", "p", "Tbl.dat"]);
     }
 
     #[test]
