@@ -16,7 +16,8 @@ use crate::postgres::connect::{Dialer, Need};
 use crate::postgres::lock::{Holder, LockKey, TRY_STATEMENTS};
 use crate::postgres::pooler::{Pooling, probe};
 use crate::postgres::server_error::QueryError;
-use crate::postgres::session::{Route, Rows, Session};
+use crate::postgres::session::{Rows, Session};
+use crate::postgres::startup::Route;
 use crate::postgres::watch::{Watcher, patience};
 use crate::postgres::{duration_text, literal, milliseconds};
 use crate::review::{self, Reviewed};
@@ -84,8 +85,8 @@ impl Run<'_> {
         if (1..OLDEST_MAJOR).contains(&session.server.major_version) {
             return Err(Error::OldServer { version: session.server.version.clone() });
         }
-        let answer = session.query(&history::read_sql(&self.settings.history_table)).await;
-        let reading = self.reading(answer)?;
+        let answer = self.ask(&session, &history::read_sql(&self.settings.history_table)).await?;
+        let reading = self.reading(&answer.map_err(|source| self.unreadable(source))?)?;
         if reading.nonce.as_deref() != Some(self.dialer.parameters().nonce()) {
             session.route = Route::Pooled;
         }
@@ -93,10 +94,21 @@ impl Run<'_> {
         Ok(Looked { session, reading })
     }
 
-    fn reading(&self, answer: Result<Vec<Rows>, QueryError>) -> Result<Reading, Error> {
-        let table = &self.settings.history_table;
-        let answer = answer.map_err(|source| HistoryError::Query { table: table.clone(), source })?;
-        let mut reading = history::read(table, &answer)?;
+    /// One message and its answer, unless the run is to end first. Nothing is open that would have to be undone.
+    async fn ask(&mut self, session: &Session, sql: &str) -> Result<Result<Vec<Rows>, QueryError>, Error> {
+        tokio::select! {
+            biased;
+            reason = self.stop.wait() => Err(Error::Stopped { reason, state: DatabaseState::Unchanged }),
+            answer = session.query(sql) => Ok(answer),
+        }
+    }
+
+    fn unreadable(&self, source: QueryError) -> HistoryError {
+        HistoryError::Query { table: self.settings.history_table.clone(), source }
+    }
+
+    fn reading(&self, answer: &[Rows]) -> Result<Reading, Error> {
+        let mut reading = history::read(&self.settings.history_table, answer)?;
         if !reading.table.exists && self.set.iter().any(|migration| !migration.version().fits_int4()) {
             reading.table.width = VersionWidth::Int8;
         }
@@ -180,7 +192,7 @@ impl Run<'_> {
             session.close().await;
             return Ok(Pass::Done(done));
         }
-        if !locked.existing.is_empty() {
+        if !locked.existing.is_empty() && locked.reading.applied.is_empty() {
             return Err(Error::TablesExist { tables: locked.existing });
         }
         let reviewed = still_pending(&plan, reviewed)?;
@@ -225,7 +237,7 @@ impl Run<'_> {
         let mut poll = FIRST_POLL;
         let mut told: Option<(Instant, Option<Holder>)> = None;
         loop {
-            let answer = session.query(&sql).await;
+            let answer = self.ask(session, &sql).await?;
             let answer = answer.map_err(|source| Error::Query { doing: "taking the advisory lock", source })?;
             let tail = answer.len().saturating_sub(history::READ_STATEMENTS + 1 + TRY_STATEMENTS);
             let [tried, holders, found, ..] = &answer[tail..] else {
@@ -234,7 +246,7 @@ impl Run<'_> {
             };
             let (ours, holder) = LockKey::read_try(tried, holders);
             let locked = Locked {
-                reading: self.reading(Ok(answer.clone()))?,
+                reading: self.reading(&answer)?,
                 existing: found.iter().filter_map(|row| row.first().cloned().flatten()).collect(),
                 lock_timeout: lock_timeout(tried),
             };

@@ -7,14 +7,15 @@ use std::time::Duration;
 use rand::RngExt as _;
 use tokio::time::Instant;
 use tokio_postgres::config::{SslMode, SslNegotiation};
-use tokio_postgres::{AsyncMessage, CancelToken, Connection};
+use tokio_postgres::{AsyncMessage, Connection};
 
 use crate::stop::Stop;
 
 use super::attempt::{Attempt, AttemptError, ConnectError};
+use super::cancel::Canceller;
 use super::server_error::ServerError;
-use super::session::{Driver, Route, ServerFacts, Session};
-use super::startup::SessionParameters;
+use super::session::{Driver, ServerFacts, Session};
+use super::startup::{Route, SessionParameters};
 use super::tls::{LazyTls, SslMode as TlsMode, SslNegotiation as Negotiation};
 use super::transport::{Endpoint, Transport, endpoints, open};
 use super::url::{ChannelBinding, HostEntry, Target, TargetSessionAttrs};
@@ -235,8 +236,7 @@ impl Dialer {
         let (client, connection) =
             config.connect_raw(stream, tls.clone()).await.map_err(AttemptError::from_handshake)?;
         let server = facts(&connection, endpoint, tls.is_encrypted());
-        let canceller =
-            Canceller { token: client.cancel_token(), endpoint: endpoint.clone(), tls, target: self.target.clone() };
+        let canceller = Canceller::new(client.cancel_token(), endpoint.clone(), tls, self.target.clone());
         Ok(Session::new(client, drive(connection), canceller, route, server))
     }
 
@@ -365,33 +365,5 @@ fn tell_notice(notice: &ServerError) {
             notice.severity.to_lowercase(),
             notice.message
         );
-    }
-}
-
-/// Asks the server to cancel what a session runs.
-#[derive(Clone)]
-pub struct Canceller {
-    token: CancelToken,
-    endpoint: Endpoint,
-    tls: LazyTls,
-    target: Target,
-}
-
-impl std::fmt::Debug for Canceller {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Canceller").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-impl Canceller {
-    /// Asks once, within 2 s. The server gives no answer: whether it helped shows in the statement's own end.
-    pub async fn cancel(self) {
-        let ask = async {
-            let stream = open(&self.endpoint, &self.target).await.ok()?;
-            self.token.cancel_query_raw(stream, self.tls).await.ok()
-        };
-        if tokio::time::timeout(Duration::from_secs(2), ask).await.ok().flatten().is_none() {
-            tracing::debug!("the request to cancel could not be delivered");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The server side: URL, TLS, connection, advisory lock, watcher. Knows settings, never migrations.
 
 pub mod attempt;
+pub mod cancel;
 pub mod connect;
 pub mod lock;
 pub mod pooler;

@@ -8,8 +8,9 @@ use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 
-use super::connect::Canceller;
+use super::cancel::Canceller;
 use super::server_error::QueryError;
+use super::startup::Route;
 
 /// The rows of one statement, every value as text.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -34,15 +35,6 @@ impl Answer {
             None => Ok(self.statements),
         }
     }
-}
-
-/// How the session came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// The server itself took our startup `options`.
-    Direct,
-    /// A pooler stands in between and refused or dropped them.
-    Pooled,
 }
 
 /// What the server said of itself during the handshake, and where it is.
