@@ -12,7 +12,7 @@ use crate::migrations::{IntakeError, ReadError};
 use crate::plan::PlanError;
 use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::lock::Holder;
-use crate::postgres::server_error::{QueryError, ServerError};
+use crate::postgres::server_error::{LoginRefusal, QueryError, ServerError};
 use crate::postgres::url::UrlError;
 use crate::review::ReviewError;
 use crate::settings::SettingsError;
@@ -195,16 +195,16 @@ fn connect_code(error: &ConnectError) -> ExitCode {
         ConnectError::Unreachable { .. } => ExitCode::Unavailable,
         ConnectError::Stopped(reason) => stop_code(*reason),
         ConnectError::Refused(attempt) => match &attempt.error {
-            AttemptError::Server(error) => match error.sqlstate.as_str() {
-                "42501" => ExitCode::NotPermitted,
-                code if code.starts_with("28") => ExitCode::NotPermitted,
-                _ => ExitCode::Configuration,
+            AttemptError::Server(error) => match error.login_refusal() {
+                LoginRefusal::Password | LoginRefusal::Client | LoginRefusal::Privilege => ExitCode::NotPermitted,
+                LoginRefusal::Database | LoginRefusal::Options | LoginRefusal::Other => ExitCode::Configuration,
             },
             AttemptError::PasswordMissing => ExitCode::NotPermitted,
             AttemptError::Socket { .. } => ExitCode::NotPermitted,
-            AttemptError::Tls { .. } | AttemptError::TlsNotOffered | AttemptError::Authentication { .. } => {
-                ExitCode::Configuration
-            }
+            AttemptError::Tls { .. }
+            | AttemptError::TlsNotOffered
+            | AttemptError::Authentication { .. }
+            | AttemptError::Protocol { .. } => ExitCode::Configuration,
             AttemptError::Resolve { .. }
             | AttemptError::NoAddress
             | AttemptError::TimedOut { .. }

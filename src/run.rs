@@ -125,19 +125,22 @@ impl Run<'_> {
         let mut planned: Vec<Applied> = Vec::new();
         loop {
             let before = progress.applied.len();
-            match self.pass(target, need, progress, &mut planned).await {
+            let lost = match self.pass(target, need, progress, &mut planned).await {
                 Ok(Pass::Done(up_to_date)) => return Ok(up_to_date),
-                Ok(Pass::Standby) => {
+                Ok(Pass::Standby) if need == Need::Read => {
                     tracing::warn!("migrations are pending and the server is in recovery: waiting for a primary");
+                    None
                 }
-                Err(error) => {
-                    let Some(reason) = error.lost() else { return Err(error) };
-                    resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
-                    if resumptions > RESUMPTIONS {
-                        return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
-                    }
-                    tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
+                // It was none a moment ago: something in between hands out one server after another.
+                Ok(Pass::Standby) => Some("the session is in recovery all of a sudden".to_owned()),
+                Err(error) => Some(error.lost().ok_or(error)?),
+            };
+            if let Some(reason) = lost {
+                resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
+                if resumptions > RESUMPTIONS {
+                    return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
                 }
+                tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
             }
             need = Need::Write;
         }
@@ -152,7 +155,7 @@ impl Run<'_> {
     ) -> Result<Pass, Error> {
         let Looked { session, reading } = self.look(need).await?;
         let (set, settings) = (self.set, self.settings);
-        tell_connected(&self.dialer, &session);
+        tell_connected(&session);
         credit(&reading, planned, progress);
         let plan = plan_for(settings, set, &reading, target)?;
         warn_of(&plan);
@@ -327,14 +330,14 @@ struct Locked {
     lock_timeout: Duration,
 }
 
-fn tell_connected(dialer: &Dialer, session: &Session) {
+fn tell_connected(session: &Session) {
     let tls = if session.server.encrypted { "TLS" } else { "no TLS" };
     tracing::info!(
         server = session.server.address,
         server_version = session.server.version,
         version = env!("CARGO_PKG_VERSION"),
         "connected to {} (PostgreSQL {}, {tls}) by schemagate {}",
-        dialer.target(),
+        session.server.place,
         session.server.version,
         env!("CARGO_PKG_VERSION")
     );

@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod cancel;
 pub mod connect;
+mod driver;
 pub mod lock;
 pub mod pooler;
 pub mod secret;

@@ -5,9 +5,10 @@ use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, St
 use crate::error::Error;
 use crate::history::HistoryError;
 use crate::plan::{Divergence, PlanError};
-use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::server_error::{QueryError, ServerError};
 use crate::review::ReviewError;
+
+use super::connecting;
 
 /// A failure in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,7 +90,10 @@ fn details(error: &Error) -> Details {
             (Vec::new(), UNTOUCHED.to_owned(), hints)
         }
         Error::Read(error) => untouched(&[error.hint()]),
-        Error::Connect(error) => connect_details(error),
+        Error::Connect(error) => {
+            let server = connecting::server_of(error).flat_map(|error| server_lines(Some(error))).collect();
+            (server, UNTOUCHED.to_owned(), connecting::hints(error))
+        }
         Error::OldServer { .. } => untouched(&["supported are PostgreSQL 14 to 18"]),
         Error::History(error) => history_details(error),
         Error::Plan(error) => plan_details(error),
@@ -146,58 +150,6 @@ fn pooler_hint(unpooled_url_set: bool) -> &'static str {
         "give a direct URL in SCHEMAGATE_DATABASE_URL (Neon: the host without `-pooler`; Supabase: port 5432, not \
          6543; Railway's PgBouncer template: DATABASE_UNPOOLED_URL)"
     }
-}
-
-fn connect_details(error: &ConnectError) -> Details {
-    let hints: Vec<String> = match error {
-        ConnectError::Unreachable { attempts, .. } => {
-            let standby = attempts.iter().any(|attempt| matches!(attempt.error, AttemptError::InRecovery));
-            let hint = if standby {
-                "migrations are pending and only a primary can take them: wait for the failover, or name the primary"
-            } else {
-                "check that the server runs and the URL's host and port are right; SCHEMAGATE_CONNECT_DEADLINE sets \
-                 how long to wait"
-            };
-            vec![hint.to_owned()]
-        }
-        ConnectError::Refused(attempt) => attempt_hints(&attempt.error),
-        ConnectError::Stopped(_) => vec!["deploy again".to_owned()],
-    };
-    let server = match error {
-        ConnectError::Refused(attempt) => match &attempt.error {
-            AttemptError::Server(error) => server_lines(Some(error)),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    (server, UNTOUCHED.to_owned(), hints)
-}
-
-fn attempt_hints(error: &AttemptError) -> Vec<String> {
-    let hint = match error {
-        AttemptError::Server(error) => match error.sqlstate.as_str() {
-            "28P01" => "check user and password in the URL",
-            "3D000" => "the database does not exist: create it, or mend its name in the URL",
-            "42501" => "grant CONNECT on the database to this role",
-            code if code.starts_with("28") => "check user, password and the server's pg_hba.conf for this client",
-            "08P01" | "42704" | "22023" => "check `options` in the URL: the server does not take one of them",
-            _ => "the server refuses this connection; its words are above",
-        },
-        AttemptError::PasswordMissing => "put the password into the URL, PGPASSWORD or a passfile",
-        AttemptError::TlsNotOffered => "turn TLS on in the server, or use sslmode=disable on a network you trust",
-        AttemptError::Tls { hint, .. } => return hint.iter().cloned().collect(),
-        AttemptError::Authentication { .. } => {
-            "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, cleartext and client certificates"
-        }
-        AttemptError::Socket { .. } => "check the permissions of the socket",
-        AttemptError::Resolve { .. }
-        | AttemptError::NoAddress
-        | AttemptError::TimedOut { .. }
-        | AttemptError::Closed { .. }
-        | AttemptError::InRecovery
-        | AttemptError::SessionAttributes { .. } => return Vec::new(),
-    };
-    vec![hint.to_owned()]
 }
 
 fn history_details(error: &HistoryError) -> Details {

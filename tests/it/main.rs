@@ -9,6 +9,9 @@
     reason = "a test, and what it calls, ends by panicking and speaks by printing"
 )]
 
+mod connection;
 mod harness;
+mod pooler;
+mod standby;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;

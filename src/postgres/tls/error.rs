@@ -138,8 +138,10 @@ pub enum TlsError {
         source: native_tls::Error,
     },
     /// Any other failed handshake.
-    #[error("the TLS handshake failed")]
+    #[error("the TLS handshake failed{}", because(reason))]
     Handshake {
+        /// OpenSSL's reason, where it has one.
+        reason: Option<&'static str>,
         /// The failed handshake.
         source: native_tls::Error,
     },
@@ -174,6 +176,9 @@ impl TlsError {
             TlsError::Verification { .. } => {
                 "give the certificate of the server's authority as sslrootcert=FILE; the server may also have to renew its own"
             }
+            TlsError::Handshake { reason: Some("wrong version number"), .. } => {
+                "what answers there does not speak TLS: check host and port in the URL"
+            }
             TlsError::Unreadable { .. }
             | TlsError::Invalid { .. }
             | TlsError::KeyNotAFile { .. }
@@ -198,8 +203,12 @@ impl TlsError {
         if reasons.contains(&"unexpected eof while reading") || ended(&source) {
             return TlsError::Closed { source };
         }
-        TlsError::Handshake { source }
+        TlsError::Handshake { reason: reasons.first().copied(), source }
     }
+}
+
+fn because(reason: &Option<&'static str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// Finds the TLS error that the driver wrapped into its own.
