@@ -203,6 +203,7 @@ fn connect_code(error: &ConnectError) -> ExitCode {
             AttemptError::Socket { .. } => ExitCode::NotPermitted,
             AttemptError::Tls { .. }
             | AttemptError::TlsNotOffered
+            | AttemptError::ChannelBinding
             | AttemptError::Authentication { .. }
             | AttemptError::Protocol { .. } => ExitCode::Configuration,
             AttemptError::Resolve { .. }

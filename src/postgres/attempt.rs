@@ -76,7 +76,10 @@ pub enum AttemptError {
     /// The server wants a password and none is given.
     #[error("the server wants a password and none is given")]
     PasswordMissing,
-    /// The server wants a way of authentication that is not supported, or channel binding could not be had.
+    /// `channel_binding=require`, and the server let the session in without.
+    #[error("the server did not use channel binding, as channel_binding=require demands")]
+    ChannelBinding,
+    /// The server wants a way of authentication that is not supported.
     #[error("{reason}")]
     Authentication {
         /// The driver's words.
@@ -119,6 +122,7 @@ impl AttemptError {
             _ if error.is_closed() => Self::Closed { reason: "the other side hung up" },
             text if text.contains("does not support TLS") => Self::TlsNotOffered,
             text if text.contains("password missing") => Self::PasswordMissing,
+            text if text.contains("channel binding") => Self::ChannelBinding,
             text if text.contains("authentication error") => {
                 Self::Authentication { reason: text.replace("authentication error: ", "") }
             }
@@ -179,7 +183,11 @@ impl AttemptError {
             Self::Socket { kind, .. } => *kind != ErrorKind::PermissionDenied,
             Self::Server(error) => error.time_may_cure_a_refused_login(),
             Self::Tls { transient, .. } => *transient,
-            Self::TlsNotOffered | Self::PasswordMissing | Self::Authentication { .. } | Self::Protocol { .. } => false,
+            Self::TlsNotOffered
+            | Self::PasswordMissing
+            | Self::ChannelBinding
+            | Self::Authentication { .. }
+            | Self::Protocol { .. } => false,
         }
     }
 

@@ -23,10 +23,9 @@ pub(super) fn server_of(error: &ConnectError) -> impl Iterator<Item = &ServerErr
 pub(super) fn hints(error: &ConnectError) -> Vec<String> {
     match error {
         ConnectError::Unreachable { attempts, .. } => {
-            let mut hints: Vec<&str> = attempts.iter().map(|attempt| waiting_hint(&attempt.error)).collect();
+            let mut hints: Vec<String> = attempts.iter().map(|attempt| waiting_hint(&attempt.error)).collect();
             hints.sort_unstable();
             hints.dedup();
-            let mut hints: Vec<String> = hints.into_iter().map(ToOwned::to_owned).collect();
             hints.push("SCHEMAGATE_CONNECT_DEADLINE sets how long to wait for the database".to_owned());
             hints
         }
@@ -39,8 +38,9 @@ pub(super) fn hints(error: &ConnectError) -> Vec<String> {
 }
 
 /// Of what time could have cured.
-fn waiting_hint(error: &AttemptError) -> &'static str {
-    match error {
+fn waiting_hint(error: &AttemptError) -> String {
+    let hint = match error {
+        AttemptError::Tls { hint: Some(hint), .. } => hint,
         AttemptError::InRecovery => {
             "migrations are pending and only a primary can take them: wait for the failover, or name the primary"
         }
@@ -64,7 +64,8 @@ fn waiting_hint(error: &AttemptError) -> &'static str {
             "look into the log of the server, or of the proxy before it, for why it hangs up"
         }
         _ => "check that the server runs, and host and port in the URL",
-    }
+    };
+    hint.to_owned()
 }
 
 /// Of what time does not cure.
@@ -82,6 +83,9 @@ fn refusal_hint(error: &AttemptError) -> &'static str {
         },
         AttemptError::PasswordMissing => "put the password into the URL, PGPASSWORD or a passfile",
         AttemptError::TlsNotOffered => "turn TLS on in the server, or use sslmode=disable on a network you trust",
+        AttemptError::ChannelBinding => {
+            "channel binding needs TLS (sslmode=require) and SCRAM-SHA-256 in the server's pg_hba.conf"
+        }
         AttemptError::Authentication { .. } => {
             "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, cleartext and client certificates"
         }

@@ -15,3 +15,4 @@ mod pooler;
 mod standby;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
+mod tls;

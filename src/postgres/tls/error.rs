@@ -134,6 +134,8 @@ pub enum TlsError {
     /// The connection ended during the handshake (a proxy before a sleeping database does that).
     #[error("the server closed the connection during the TLS handshake")]
     Closed {
+        /// Whether TLS began with the first byte.
+        direct: bool,
         /// The failed handshake.
         source: native_tls::Error,
     },
@@ -176,6 +178,7 @@ impl TlsError {
             TlsError::Verification { .. } => {
                 "give the certificate of the server's authority as sslrootcert=FILE; the server may also have to renew its own"
             }
+            TlsError::Closed { direct: true, .. } => "sslnegotiation=direct needs PostgreSQL 17 or later",
             TlsError::Handshake { reason: Some("wrong version number"), .. } => {
                 "what answers there does not speak TLS: check host and port in the URL"
             }
@@ -184,13 +187,13 @@ impl TlsError {
             | TlsError::KeyNotAFile { .. }
             | TlsError::Setup { .. }
             | TlsError::Refused { .. }
-            | TlsError::Closed { .. }
+            | TlsError::Closed { direct: false, .. }
             | TlsError::Handshake { .. } => return None,
         })
     }
 
     /// Sorts a failed handshake with `host` by what OpenSSL says about it.
-    pub(super) fn from_handshake(source: native_tls::Error, host: &str) -> TlsError {
+    pub(super) fn from_handshake(source: native_tls::Error, host: &str, direct: bool) -> TlsError {
         let reasons = reasons_in(&source);
         if reasons.contains(&"certificate verify failed") {
             let host = host.to_owned();
@@ -201,7 +204,7 @@ impl TlsError {
             return TlsError::Refused { reason, source };
         }
         if reasons.contains(&"unexpected eof while reading") || ended(&source) {
-            return TlsError::Closed { source };
+            return TlsError::Closed { direct, source };
         }
         TlsError::Handshake { reason: reasons.first().copied(), source }
     }
