@@ -1,6 +1,7 @@
 //! Results and failures as people and machines read them. In: data. Out: text or JSON. Never asks the database.
 
 pub mod failure;
+pub mod fit;
 pub mod plan;
 pub mod status;
 pub mod summary;

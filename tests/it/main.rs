@@ -9,6 +9,8 @@
     reason = "a test, and what it calls, ends by panicking and speaks by printing"
 )]
 
+mod arguments;
 mod harness;
+mod settings;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
