@@ -364,12 +364,12 @@ fn own_hints(error: &QueryError) -> Vec<String> {
 /// The state in words.
 pub fn state_text(state: &DatabaseState) -> String {
     let kept = |migrations: usize| match migrations {
-        0 => "nothing else of this release was kept".to_owned(),
-        1 => "1 migration of this release is kept".to_owned(),
-        many => format!("{many} migrations of this release are kept"),
+        0 => "nothing else of this run was kept".to_owned(),
+        1 => "1 migration of this run is kept".to_owned(),
+        many => format!("{many} migrations of this run are kept"),
     };
     match state {
-        DatabaseState::Unchanged => "nothing of this release was kept".to_owned(),
+        DatabaseState::Unchanged => "nothing of this run was kept".to_owned(),
         DatabaseState::EarlierKept { migrations, last } => {
             format!("{}, up to {last}; what failed was rolled back", kept(*migrations))
         }

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::fit::{chunks, cut, escaped_bytes};
 use crate::apply::Progress;
 use crate::exit_code::ExitCode;
-use crate::postgres::duration_text;
+use crate::postgres::{counted, duration_text};
 use crate::run::UpToDate;
 
 /// What Kubernetes keeps of a log's end where there is no termination message.
@@ -51,12 +51,11 @@ pub fn success(outcome: &UpToDate, progress: &Progress, elapsed: Duration) -> St
 /// How a run that failed went, in one sentence.
 pub fn failure(progress: &Progress, elapsed: Duration, code: ExitCode) -> String {
     let took = duration_text(elapsed);
-    let code = code.number();
-    match progress.applied.len() {
-        0 => format!("failed after {took} with exit code {code}: nothing of this release was applied"),
-        1 => format!("failed after {took} with exit code {code}: 1 migration of this release was applied"),
-        many => format!("failed after {took} with exit code {code}: {many} migrations of this release were applied"),
-    }
+    let applied = match progress.applied.len() {
+        0 => "nothing".to_owned(),
+        count => counted(count, "migration"),
+    };
+    format!("failed after {took} with exit code {}: this run applied {applied}", code.number())
 }
 
 /// What a failure is told as: reports first, where the words are too long for the last line, and the last line.

@@ -11,6 +11,7 @@
 
 mod arguments;
 mod harness;
+mod output;
 mod settings;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
