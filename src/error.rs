@@ -27,6 +27,12 @@ pub enum Error {
     /// No variable says where the database is.
     #[error("DATABASE_URL is not set")]
     NoDatabaseUrl,
+    /// A `PG…` variable holds what is no text.
+    #[error("{variable}: the value is not valid UTF-8")]
+    UnreadableVariable {
+        /// The variable.
+        variable: String,
+    },
     /// The URL cannot be used.
     #[error("{variable}: {source}")]
     Url {
@@ -132,6 +138,12 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The result cannot be written to standard output.
+    #[error("cannot write to standard output: {source}")]
+    Output {
+        /// The system's reason.
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -158,7 +170,7 @@ impl Error {
             Self::Settings(_) | Self::NoDatabaseUrl | Self::Url { .. } | Self::OldServer { .. } => {
                 ExitCode::Configuration
             }
-            Self::TransactionPooler { .. } => ExitCode::Configuration,
+            Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } => ExitCode::Configuration,
             Self::Intake(_) | Self::Read(_) | Self::Review(_) | Self::TablesExist { .. } | Self::Write { .. } => {
                 ExitCode::Refused
             }
@@ -167,7 +179,7 @@ impl Error {
             Self::Plan(PlanError::Divergent(_)) => ExitCode::Refused,
             Self::Plan(PlanError::UnknownTarget { .. }) => ExitCode::Usage,
             Self::ReadOnlySession => ExitCode::NotPermitted,
-            Self::LockHeld { .. } => ExitCode::TryAgain,
+            Self::LockHeld { .. } | Self::Output { .. } => ExitCode::TryAgain,
             Self::Apply(error) => apply_code(error),
             Self::SessionLost { .. } => ExitCode::Unavailable,
             Self::Query { source, .. } => own_statement_code(source),

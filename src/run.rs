@@ -19,7 +19,7 @@ use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Rows, Session};
 use crate::postgres::startup::Route;
 use crate::postgres::watch::{Watcher, patience};
-use crate::postgres::{duration_text, literal, milliseconds};
+use crate::postgres::{counted, duration_text, literal, milliseconds};
 use crate::review::{self, Reviewed};
 use crate::settings::{Policy, Settings, TableName};
 use crate::stop::Stop;
@@ -167,9 +167,9 @@ impl Run<'_> {
         tracing::info!(
             pending = plan.pending.len(),
             applied = plan.applied,
-            "{} of {} migrations pending in {}",
+            "{} of {} pending in {}",
             plan.pending.len(),
-            plan.pending.len() + plan.applied + plan.held_back,
+            counted(plan.pending.len() + plan.applied + plan.held_back, "migration"),
             reading.table.name
         );
         let reviewed = review::review(&plan.pending)?;
@@ -366,9 +366,9 @@ fn warn_of(plan: &Plan<'_>) {
     if let (Some(first), Some(last)) = (plan.ahead.first(), plan.ahead.last()) {
         tracing::warn!(
             ahead = plan.ahead.len(),
-            "the database is ahead of this release by {} migrations ({first} to {last}): \
-             let through as SCHEMAGATE_WHEN_AHEAD=allow says",
-            plan.ahead.len()
+            "the database is ahead of this release by {} ({first}{}): let through as SCHEMAGATE_WHEN_AHEAD=allow says",
+            counted(plan.ahead.len(), "migration"),
+            if plan.ahead.len() > 1 { format!(" to {last}") } else { String::new() }
         );
     }
 }

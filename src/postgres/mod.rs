@@ -28,6 +28,11 @@ pub fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// A number and what it counts: `1 place`, `2 places`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 /// A duration as people read it.
 pub fn duration_text(duration: Duration) -> String {
     match duration.as_millis() {

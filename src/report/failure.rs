@@ -1,6 +1,7 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
+use super::fit::cut_middle;
 use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
 use crate::error::Error;
 use crate::history::HistoryError;
@@ -32,22 +33,22 @@ impl Failure {
 
     /// All of it as lines.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = self.what.clone();
-        lines.extend(self.server.iter().map(|line| format!("  {line}")));
-        if !self.state.is_empty() {
-            lines.push(format!("state: {}", self.state));
-        }
-        lines.extend(self.next.iter().map(|hint| format!("hint: {hint}")));
-        lines
+        [self.happened(), self.advice()].concat()
     }
 
-    /// The first line, for a summary.
-    pub fn headline(&self) -> String {
-        match self.what.as_slice() {
-            [] => String::new(),
-            [only] => only.clone(),
-            [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
-        }
+    /// As much of it as fits into `limit` bytes; what to do comes last and is kept.
+    pub fn within(&self, limit: usize) -> String {
+        cut_middle(&self.happened().join("\n"), &self.advice().join("\n"), limit)
+    }
+
+    fn happened(&self) -> Vec<String> {
+        let server = self.server.iter().map(|line| format!("  {line}"));
+        self.what.iter().cloned().chain(server).collect()
+    }
+
+    fn advice(&self) -> Vec<String> {
+        let state = Some(&self.state).filter(|state| !state.is_empty()).map(|state| format!("state: {state}"));
+        state.into_iter().chain(self.next.iter().map(|hint| format!("hint: {hint}"))).collect()
     }
 }
 
@@ -82,6 +83,7 @@ fn details(error: &Error) -> Details {
         Error::NoDatabaseUrl => untouched(&[
             "set DATABASE_URL (or SCHEMAGATE_DATABASE_URL), like postgres://user:password@host:5432/database",
         ]),
+        Error::UnreadableVariable { .. } => untouched(&["write the value in UTF-8, or percent-encoded in the URL"]),
         Error::Url { source, .. } => (Vec::new(), UNTOUCHED.to_owned(), source.hint().into_iter().collect()),
         Error::Intake(error) => {
             let mut hints: Vec<String> = error.problems.iter().filter_map(|problem| problem.fault.hint()).collect();
@@ -139,6 +141,11 @@ fn details(error: &Error) -> Details {
             (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
         }
         Error::Write { .. } => (Vec::new(), "no file was written".to_owned(), Vec::new()),
+        Error::Output { .. } => (
+            Vec::new(),
+            String::new(),
+            vec!["make room, or send the output somewhere else; then run it again".to_owned()],
+        ),
     }
 }
 
@@ -309,12 +316,12 @@ fn own_hints(error: &QueryError) -> Vec<String> {
 /// The state in words.
 pub fn state_text(state: &DatabaseState) -> String {
     let kept = |migrations: usize| match migrations {
-        0 => "nothing else of this release was kept".to_owned(),
-        1 => "1 migration of this release is kept".to_owned(),
-        many => format!("{many} migrations of this release are kept"),
+        0 => "nothing else of this run was kept".to_owned(),
+        1 => "1 migration of this run is kept".to_owned(),
+        many => format!("{many} migrations of this run are kept"),
     };
     match state {
-        DatabaseState::Unchanged => "nothing of this release was kept".to_owned(),
+        DatabaseState::Unchanged => "nothing of this run was kept".to_owned(),
         DatabaseState::EarlierKept { migrations, last } => {
             format!("{}, up to {last}; what failed was rolled back", kept(*migrations))
         }

@@ -2,6 +2,7 @@
 
 mod connecting;
 pub mod failure;
+pub mod fit;
 pub mod plan;
 pub mod status;
 pub mod summary;

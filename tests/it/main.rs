@@ -13,6 +13,10 @@ mod connection;
 mod harness;
 mod pooler;
 mod standby;
+mod arguments;
+mod harness;
+mod output;
+mod settings;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
 mod tls;
