@@ -55,8 +55,12 @@ pub enum ReviewError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Files hold what must not be in them.
-    #[error("pending files hold what cannot be run, in {} places", .0.len())]
+    #[error("pending files hold what cannot be run, in {}", places(.0.len()))]
     Forbidden(Vec<Finding>),
+}
+
+fn places(count: usize) -> String {
+    if count == 1 { "1 place".to_owned() } else { format!("{count} places") }
 }
 
 /// Reads every pending file.
