@@ -30,6 +30,7 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
     let mut run = super::run(settings, &set, stop)?;
     let started = Instant::now();
     let limit = check.wait.unwrap_or_default();
+    let mut told = None;
     loop {
         let looked = run.look(Need::Read).await?;
         if looked.reading.refinery_has_rows {
@@ -40,7 +41,13 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
         let left = limit.saturating_sub(started.elapsed());
         if check.check && !counts.up_to_date() && !left.is_zero() {
             looked.session.close().await;
-            tracing::info!("waiting until up to date: {} pending", counts.pending);
+            if told != Some(counts) {
+                let Counts { pending, divergent, missing, ahead, .. } = counts;
+                tracing::info!(
+                    "waiting until up to date: {pending} pending, {divergent} divergent, {missing} missing, {ahead} ahead"
+                );
+                told = Some(counts);
+            }
             let mut stop = stop.clone();
             stop.pause(LOOK_AGAIN.min(left))
                 .await
