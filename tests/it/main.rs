@@ -10,5 +10,12 @@
 )]
 
 mod harness;
+mod history;
+mod intake;
+mod new;
+mod plan;
+mod product_schema;
+mod refinery;
+mod status;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
