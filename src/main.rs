@@ -82,9 +82,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     let started = Instant::now();
     let is_up = matches!(cli.command, None | Some(Command::Up { .. }));
     let stream = if is_up { Stream::Stdout } else { Stream::Stderr };
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut settings = match Settings::read(variables) {
+    let mut settings = match Settings::read_os(std::env::vars_os()) {
         Ok(settings) => settings,
         Err(error) => {
             telemetry::start(stream, format_of(cli, is_up, LogFormat::Auto), "info");

@@ -6,6 +6,7 @@ mod values;
 mod variables;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -167,6 +168,31 @@ struct Raw {
 }
 
 impl Settings {
+    /// As [`Settings::read`], from the environment as the system has it. A setting that is not Unicode is a bad one:
+    /// were it passed over, its default would be used unasked, and a release be given the embedded migrations.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn read_os(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, SettingsError> {
+        let mut problems = Vec::new();
+        let mut texts = Vec::new();
+        for (name, value) in environment.into_iter().filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        {
+            match value.into_string() {
+                Ok(value) => texts.push((name, value)),
+                Err(_) => {
+                    let known = VARIABLES.iter().find(|variable| variable.name == name);
+                    problems.extend(known.map(|known| ValueError::NotUnicode { variable: known.name }));
+                }
+            }
+        }
+        match Self::read(texts) {
+            Ok(settings) if problems.is_empty() => Ok(settings),
+            Ok(_) => Err(SettingsError { problems }),
+            Err(error) => Err(SettingsError { problems: problems.into_iter().chain(error.problems).collect() }),
+        }
+    }
+
     /// Reads all settings from `environment`. An empty variable counts as unset.
     ///
     /// # Errors

@@ -163,6 +163,16 @@ fn a_folder_that_is_missing_empty_or_a_file_is_refused() {
 }
 
 #[test]
+fn a_folder_whose_name_is_no_unicode_is_refused_and_the_embedded_set_is_not_taken_instead() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let database = Database::new();
+    let folder = std::ffi::OsString::from_vec(b"/srv/\xff".to_vec());
+    let outcome = Job::on(&database).env("SCHEMAGATE_MIGRATIONS", folder).run();
+    outcome.assert_code(78).assert_stdout("SCHEMAGATE_MIGRATIONS: its value is not valid UTF-8");
+    assert_empty(&database);
+}
+
+#[test]
 fn a_folder_of_drizzle_kit_gets_its_own_hint_and_no_advice_to_rename() {
     let folder = Migrations::new()
         .file("meta/_journal.json", "{}")
