@@ -211,7 +211,7 @@ fn the_plan_shows_the_batches_of_a_release() {
       V5__d.sql                2           48
       sub/V6__longer_name.sql  1           18
 
-    `schemagate up` would apply 6 in 3 batches
+    `schemagate up` would apply 6 migrations in 3 batches
     "#);
     assert_eq!(database.tables(), [""; 0]);
 }
@@ -234,7 +234,7 @@ fn the_plan_shows_a_batch_for_each_migration_where_that_is_set() {
       MIGRATION  STATEMENTS  BYTES
       V2__b.sql  1           18
 
-    `schemagate up` would apply 2 in 2 batches
+    `schemagate up` would apply 2 migrations in 2 batches
     1 held back by --target
     "#);
 }
