@@ -126,6 +126,17 @@ fn tables_without_a_history_are_refused_by_name_or_allowed() {
 }
 
 #[test]
+fn existing_tables_are_found_without_a_privilege_on_their_schema() {
+    let (database, folder) = (Database::new(), Migrations::new().file("V1__a.sql", "create table secret.a ();"));
+    let role = database.role("login");
+    database.execute("create schema secret");
+    let plan = || Job::new().env("DATABASE_URL", database.url_as(&role)).migrations(folder.path()).arg("plan").run();
+    plan().assert_code(0);
+    database.execute("create table secret.a ()");
+    plan().assert_code(65).assert_stderr("tables that pending files create exist: secret.a");
+}
+
+#[test]
 fn tables_that_a_file_drops_first_or_makes_in_another_schema_do_not_stand_in_the_way() {
     let database = Database::new();
     database.execute("create table a (); create schema s; create table b ();");
