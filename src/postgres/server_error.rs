@@ -79,7 +79,9 @@ impl ServerError {
     /// Whether the session ended with it: shutdown, crash, `pg_terminate_backend`.
     fn ended_the_session(&self) -> bool {
         let lost = matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
-        lost || (self.sqlstate.starts_with("08") && self.sqlstate != "08P01")
+        // PgBouncer gives 08P01 to the end of a session too; from a server that is a defect in what was sent.
+        let by_pooler = || POOLER_ENDS.iter().any(|words| self.message.contains(words));
+        lost || (self.sqlstate.starts_with("08") && (self.sqlstate != "08P01" || by_pooler()))
     }
 }
 
@@ -96,6 +98,10 @@ const POOLER_WAITS: [&str; 10] = [
     "too many",
     "remaining connection slots",
 ];
+
+/// What PgBouncer says when it ends a session that it had let in.
+const POOLER_ENDS: [&str; 5] =
+    ["query_wait_timeout", "server conn crashed", "server login", "cannot connect to server", "shutting down"];
 
 /// What the server did not like about a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
