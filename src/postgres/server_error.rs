@@ -219,3 +219,54 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(sqlstate: &str, message: &str) -> ServerError {
+        ServerError {
+            severity: "FATAL".to_owned(),
+            sqlstate: sqlstate.to_owned(),
+            message: message.to_owned(),
+            detail: None,
+            hint: None,
+            position: None,
+            internal: None,
+            context: None,
+            table: None,
+            constraint: None,
+        }
+    }
+
+    #[test]
+    fn poolers_refuse_startup_options_in_words_of_their_own() {
+        for (sqlstate, message, refuses) in [
+            ("08P01", "unsupported startup parameter: options", true),
+            ("08P01", "unsupported startup parameter in options: schemagate.session", true),
+            ("0A000", "Feature not supported: RDS Proxy currently doesn't support command-line options.", true),
+            ("42704", "unrecognized configuration parameter \"nosuch\"", false),
+            ("08P01", "no such database: x", false),
+        ] {
+            assert_eq!(error(sqlstate, message).is_a_pooler_refusing_options(), refuses, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_poolers_words_are_told_apart_though_their_code_is_one() {
+        for (message, waits, about) in [
+            ("pgbouncer cannot connect to server", true, LoginRefusal::Options),
+            ("server login has been failing, try again later (server_login_retry)", true, LoginRefusal::Options),
+            ("no more connections allowed (max_client_conn)", true, LoginRefusal::Options),
+            ("the database system is starting up", true, LoginRefusal::Options),
+            ("password authentication failed", false, LoginRefusal::Password),
+            ("\"trust\" authentication failed", false, LoginRefusal::Client),
+            ("no such database: x", false, LoginRefusal::Database),
+            ("database \"x\" does not exist", false, LoginRefusal::Database),
+        ] {
+            let error = error("08P01", message);
+            assert_eq!(error.time_may_cure_a_refused_login(), waits, "{message}");
+            assert!(waits || error.login_refusal() == about, "{message}");
+        }
+    }
+}
