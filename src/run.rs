@@ -13,6 +13,7 @@ use crate::existing;
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{Migration, MigrationSet, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
+use crate::postgres::attempt::ConnectError;
 use crate::postgres::connect::{Dialer, Need};
 use crate::postgres::lock::{Holder, LockKey, TRY_STATEMENTS};
 use crate::postgres::pooler::{Pooling, probe};
@@ -31,6 +32,8 @@ const RESUMPTIONS: u32 = 3;
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// The least that a server gets for the first answer; our own `lock_timeout` ends before.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// The oldest server that has what the fence asks for.
 const OLDEST_MAJOR: u32 = 13;
 
@@ -86,7 +89,12 @@ impl Run<'_> {
         if (1..OLDEST_MAJOR).contains(&session.server.major_version) {
             return Err(Error::OldServer { version: session.server.version.clone() });
         }
-        let answer = self.ask(&session, &history::read_sql(&self.settings.history_table)).await?;
+        let limit = self.settings.connect_deadline.max(FIRST_ANSWER);
+        let sql = history::read_sql(&self.settings.history_table);
+        let answer = match tokio::time::timeout(limit, self.ask(&session, &sql)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(ConnectError::unanswered(&session.server.address, limit).into()),
+        };
         let reading = self.reading(&answer.map_err(|source| self.unreadable(source))?)?;
         if reading.nonce.as_deref() != Some(self.dialer.parameters().nonce()) {
             session.route = Route::Pooled;

@@ -469,6 +469,11 @@ fn sigterm_ends_the_wait_at_once() {
         outcome.assert_code(code).assert_stdout(&format!("stopped by {word} while connecting"));
         assert!(outcome.elapsed < AT_ONCE, "{outcome}");
     }
+    // Nobody is left without a word for long.
+    let mut run = gate.job(&url).env("SCHEMAGATE_CONNECT_DEADLINE", "60s").spawn();
+    run.wait_for_line("no answer yet", SOON);
+    run.signal(Signal::TERM);
+    gate.finish(run).assert_code(143);
     // In the pause between two tries.
     let dead = format!("postgresql://postgres:{CANARY}@127.0.0.1:{}/x", free_port());
     let mut run = gate.job(&dead).env("SCHEMAGATE_CONNECT_DEADLINE", "60s").spawn();
