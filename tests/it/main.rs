@@ -11,5 +11,7 @@
 
 mod harness;
 mod manifests;
+mod platforms;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
+mod version;
