@@ -9,9 +9,23 @@
     reason = "a test, and what it calls, ends by panicking and speaks by printing"
 )]
 
+mod arguments;
+mod connection;
 mod harness;
+mod history;
+mod intake;
 mod manifests;
+mod new;
+mod output;
+mod plan;
 mod platforms;
+mod pooler;
+mod product_schema;
+mod refinery;
+mod settings;
+mod standby;
+mod status;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
+mod tls;
 mod version;
