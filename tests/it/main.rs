@@ -14,9 +14,11 @@ mod connection;
 mod harness;
 mod history;
 mod intake;
+mod manifests;
 mod new;
 mod output;
 mod plan;
+mod platforms;
 mod pooler;
 mod product_schema;
 mod refinery;
@@ -26,3 +28,4 @@ mod status;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
 mod tls;
+mod version;
