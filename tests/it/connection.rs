@@ -548,6 +548,6 @@ fn a_run_says_where_it_is_and_how() {
         "connected to localhost:{port}/{} as user postgres (PostgreSQL {version}, no TLS) by schemagate",
         database.name()
     );
-    gate.expect(&url, 0, &[&line, "1 of 1 migrations pending"]);
+    gate.expect(&url, 0, &[&line, "1 of 1 migration pending"]);
     gate.expect(&url, 0, &[&line, "up to date: 1 applied"]);
 }
