@@ -10,5 +10,6 @@
 )]
 
 mod harness;
+mod readme;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
