@@ -202,9 +202,10 @@ fn history_details(error: &HistoryError) -> Details {
         HistoryError::NoSchema { .. } => {
             untouched(&["name a schema in SCHEMAGATE_HISTORY_TABLE, or create one of the search_path"])
         }
-        HistoryError::Elsewhere { .. } => {
-            untouched(&["set SCHEMAGATE_HISTORY_TABLE=refinery_schema_history to go on with that history"])
-        }
+        HistoryError::Elsewhere { .. } => untouched(&[
+            "set SCHEMAGATE_HISTORY_TABLE=refinery_schema_history to go on with that history",
+            "if it is another application's, keep its schema out of the search_path: options=-c%20search_path=…",
+        ]),
         HistoryError::Incomplete { .. } => untouched(&["this is a defect of schemagate: please report it"]),
     }
 }

@@ -21,11 +21,12 @@ mod plan;
 mod platforms;
 mod pooler;
 mod product_schema;
+mod readme;
 mod refinery;
 mod settings;
 mod standby;
 mod status;
-#[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
-mod support;
 mod tls;
 mod version;
+#[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
+mod support;
