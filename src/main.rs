@@ -18,7 +18,7 @@ use schemagate::report::failure::Failure;
 use schemagate::report::{summary, termination};
 use schemagate::run::UpToDate;
 use schemagate::settings::{LogFormat, Settings};
-use schemagate::stop::{Signals, Stop, StopReason};
+use schemagate::stop::{Leave, Signals, Stop};
 
 use cli::{Cli, Command, Format};
 use telemetry::Stream;
@@ -101,7 +101,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     let mut progress = Progress::default();
     let done = tokio::select! {
         done = dispatch(cli, &settings, &stop, &mut progress) => Ok(done),
-        reason = signals.run(settings.deadline) => Err(reason),
+        leave = signals.run(settings.deadline) => Err(leave),
     };
     match done {
         Ok(Ok(Some(outcome))) => {
@@ -110,7 +110,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
         }
         Ok(Ok(None)) => ExitCode::Success,
         Ok(Err(error)) => fail(&error, &progress, started.elapsed(), is_up, &settings.termination_log),
-        Err(reason) => leave_at_once(reason),
+        Err(leave) => leave_at_once(leave),
     }
 }
 
@@ -169,11 +169,10 @@ fn fail(
         words.push('\n');
         words.push_str(&last);
     }
-    // JSON escapes and fields take room too; a longer report is told in full before the short last line.
-    if is_up && words.len() > summary::LIMIT_BYTES / 2 {
+    // A report that is too long for the last line is told in full before it.
+    if is_up && !summary::fits(&words) {
         tracing::error!(exit_code = code.number(), "{words}");
-        let last = summary::failure(progress, elapsed, code.number());
-        words = format!("{}\n{last}", termination::cut(&failure.headline(), summary::LIMIT_BYTES / 4));
+        words = summary::short(&failure.headline(), &summary::failure(progress, elapsed, code.number()));
     }
     tracing::error!(
         outcome = "failed",
@@ -185,13 +184,16 @@ fn fail(
     code
 }
 
-fn leave_at_once(reason: StopReason) -> ExitCode {
+fn leave_at_once(leave: Leave) -> ExitCode {
+    let (reason, why) = match leave {
+        Leave::SecondSignal(reason) => (reason, format!("second {}", reason.name())),
+        Leave::OutOfTime(reason) => (reason, format!("{}, and nothing answers", reason.name())),
+    };
     let code = stop_code(reason);
     tracing::error!(
         outcome = "failed",
         exit_code = code.number(),
-        "second {}: left at once; the server rolls back what is not committed, and the history says what is",
-        reason.name()
+        "{why}: left at once; the server rolls back what is not committed, and the history says what is"
     );
     code
 }

@@ -6,8 +6,34 @@ use crate::apply::Progress;
 use crate::postgres::duration_text;
 use crate::run::UpToDate;
 
+use super::termination::cut;
+
 /// What Kubernetes keeps of a log's end where there is no termination message.
 pub const LIMIT_BYTES: usize = 2048;
+
+/// What the other fields of a JSON line may take of it.
+const FIELDS_BYTES: usize = 300;
+
+/// Whether the words fit the last line, also with what JSON escapes in them.
+pub fn fits(words: &str) -> bool {
+    escaped_bytes(words) + FIELDS_BYTES <= LIMIT_BYTES
+}
+
+/// The first line of a failure, as far as there is room, above the sentence on how the run went.
+pub fn short(headline: &str, sentence: &str) -> String {
+    let mut limit = LIMIT_BYTES / 4;
+    loop {
+        let words = format!("{}\n{sentence}", cut(headline, limit));
+        if fits(&words) || limit == 0 {
+            return words;
+        }
+        limit /= 2;
+    }
+}
+
+fn escaped_bytes(words: &str) -> usize {
+    serde_json::to_string(words).map_or(LIMIT_BYTES, |json| json.len())
+}
 
 /// How a run went, in one sentence.
 pub fn success(outcome: &UpToDate, progress: &Progress, elapsed: Duration) -> String {
