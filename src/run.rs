@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{Migration, MigrationSet, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
+use crate::postgres::attempt::ConnectError;
 use crate::postgres::connect::{Dialer, Need};
 use crate::postgres::lock::{Holder, LockKey, TRY_STATEMENTS};
 use crate::postgres::pooler::{Pooling, probe};
@@ -27,6 +28,9 @@ use crate::stop::Stop;
 /// A session lost so often without a newly recorded migration is lost for good: a migration that crashes its server
 /// must not crash it in a loop.
 const RESUMPTIONS: u32 = 3;
+/// How long a good-bye may take, and where the run must be gone within 5 s.
+const LONGEST_CLOSE: Duration = Duration::from_secs(2);
+const STOPPED_CLOSE: Duration = Duration::from_millis(200);
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(10);
@@ -98,7 +102,11 @@ impl Run<'_> {
     async fn ask(&mut self, session: &Session, sql: &str) -> Result<Result<Vec<Rows>, QueryError>, Error> {
         tokio::select! {
             biased;
-            reason = self.stop.wait() => Err(Error::Stopped { reason, state: DatabaseState::Unchanged }),
+            reason = self.stop.wait() => {
+                // It may wait for a lock on the history table, and would go on waiting there.
+                session.canceller().cancel().await;
+                Err(Error::Stopped { reason, state: DatabaseState::Unchanged })
+            }
             answer = session.query(sql) => Ok(answer),
         }
     }
@@ -123,6 +131,7 @@ impl Run<'_> {
         let mut need = Need::Read;
         let mut resumptions = 0;
         let mut planned: Vec<Applied> = Vec::new();
+        let mut lost: Option<String> = None;
         loop {
             let before = progress.applied.len();
             match self.pass(target, need, progress, &mut planned).await {
@@ -131,7 +140,8 @@ impl Run<'_> {
                     tracing::warn!("migrations are pending and the server is in recovery: waiting for a primary");
                 }
                 Err(error) => {
-                    let Some(reason) = error.lost() else { return Err(error) };
+                    let Some(reason) = error.lost() else { return Err(since_then(error, progress, &planned, lost)) };
+                    lost = Some(reason.clone());
                     resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
                     if resumptions > RESUMPTIONS {
                         return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
@@ -198,10 +208,14 @@ impl Run<'_> {
         let reviewed = still_pending(&plan, reviewed)?;
         *planned = plan.pending.iter().map(|migration| applied_of(migration)).collect();
         let done = after(&plan);
-        self.apply(&session, &locked, key, reviewed, progress).await?;
-        planned.clear();
-        session.close().await;
-        Ok(Pass::Done(done))
+        let applied = self.apply(&session, &locked, key, reviewed, progress).await;
+        if applied.as_ref().err().is_none_or(|error| error.lost().is_none()) {
+            planned.clear();
+        }
+        // Also after a failure: the server is not to log a lost connection. One that does not answer is left.
+        let patience = if self.stop.reason().is_some() { STOPPED_CLOSE } else { LONGEST_CLOSE };
+        let _ = tokio::time::timeout(patience, session.close()).await;
+        applied.map(|()| Pass::Done(done))
     }
 
     async fn refuse_transaction_pooler(&mut self, session: &Session) -> Result<(), Error> {
@@ -227,7 +241,8 @@ impl Run<'_> {
         target: Option<Version>,
     ) -> Result<Locked, Error> {
         let sql = format!(
-            "{}{}; {}; {}",
+            // Each statement is to see what was committed before it, the history what was before the lock was free.
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {}{}; {}; {}",
             self.settings_sql(session),
             key.try_sql(),
             existing_sql(existing),
@@ -260,7 +275,8 @@ impl Run<'_> {
             }
             let left = self.settings.lock_wait.saturating_sub(started.elapsed());
             if left.is_zero() {
-                return Err(Error::LockHeld { holder: holder.map(Box::new), waited: started.elapsed() });
+                let (holder, waited) = (holder.map(Box::new), started.elapsed());
+                return Err(Error::LockHeld { holder, waited, state: DatabaseState::Unchanged });
             }
             tell_holder(&mut told, holder, left);
             let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)).min(left);
@@ -290,6 +306,7 @@ impl Run<'_> {
             table: locked.reading.table.clone(),
             key,
             settings_sql: self.settings_sql(session),
+            quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),
             watcher: &watcher,
             patience: patience(locked.lock_timeout),
             attempts: self.settings.lock_attempts,
@@ -318,6 +335,19 @@ pub fn plan_for<'b>(
     let rules = Rules { target, out_of_order: settings.out_of_order, when_ahead: settings.when_ahead };
     let entries = plan::compare(set, &reading.applied)?;
     Ok(Plan::compute(&entries, &reading.table, rules)?)
+}
+
+/// A later pass that ends before it changes anything says "nothing was changed": by itself, but not by this run.
+fn since_then(error: Error, progress: &Progress, planned: &[Applied], lost: Option<String>) -> Error {
+    // Whether what was planned is committed is not known before the history is read again.
+    let state = if planned.is_empty() { DatabaseState::between(progress) } else { DatabaseState::Unknown };
+    match (error, lost) {
+        (Error::Stopped { reason, .. }, _) => Error::Stopped { reason, state },
+        (Error::LockHeld { holder, waited, .. }, _) => Error::LockHeld { holder, waited, state },
+        (Error::Connect(ConnectError::Stopped(reason)), Some(_)) => Error::Stopped { reason, state },
+        (Error::Connect(source), Some(reason)) => Error::NotBack { reason, source: Box::new(source), state },
+        (error, _) => error,
+    }
 }
 
 /// What is known once the lock is ours, or not needed any more.

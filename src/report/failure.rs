@@ -105,11 +105,11 @@ fn details(error: &Error) -> Details {
             "if the tables are to be left as they are and every file is safe to run on them, set \
              SCHEMAGATE_WHEN_EXISTING=allow",
         ]),
-        Error::LockHeld { holder, .. } => {
+        Error::LockHeld { holder, state, .. } => {
             let who = holder.iter().map(|holder| format!("the lock is held by {holder}")).collect();
             (
                 who,
-                UNTOUCHED.to_owned(),
+                if *state == DatabaseState::Unchanged { UNTOUCHED.to_owned() } else { state_text(state) },
                 vec![
                 "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, \
                  end it with SELECT pg_terminate_backend(pid)"
@@ -126,6 +126,10 @@ fn details(error: &Error) -> Details {
                     .to_owned(),
             ],
         ),
+        Error::NotBack { source, state, .. } => {
+            let (server, _, hints) = connect_details(source);
+            (server, state_text(state), hints)
+        }
         Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
         Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
         Error::NotUpToDate { .. } => {
@@ -266,6 +270,7 @@ fn migration_headline(failure: &MigrationFailure) -> String {
     let when = match failure.phase {
         Phase::Statement => "",
         Phase::DeferredConstraints => "deferred constraints: ",
+        Phase::Record => "writing its row into the history: ",
         Phase::Commit => "at COMMIT: ",
     };
     format!("{place}: {when}{}", failure.error)
@@ -289,11 +294,7 @@ fn apply_details(error: &ApplyError) -> Details {
             (Vec::new(), state_text(state), vec![cause_hint(*cause).to_owned()])
         }
         ApplyError::Changed { source, state } => (Vec::new(), state_text(state), vec![source.hint().to_owned()]),
-        ApplyError::Own { source, .. } => (
-            server_lines(source.server()),
-            "the transaction is rolled back; what the history records is applied".to_owned(),
-            own_hints(source),
-        ),
+        ApplyError::Own { source, state, .. } => (server_lines(source.server()), state_text(state), own_hints(source)),
         ApplyError::LockLost { state } => (
             Vec::new(),
             state_text(state),
@@ -315,6 +316,9 @@ fn cause_hint(cause: Cause) -> &'static str {
         Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
         Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
         Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
+        Cause::IndexOfOtherDefinition => {
+            "compare the two; drop the index that is there, or give the new one another name in a new file"
+        }
     }
 }
 
