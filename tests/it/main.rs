@@ -9,6 +9,14 @@
     reason = "a test, and what it calls, ends by panicking and speaks by printing"
 )]
 
+mod apply;
+mod failure;
 mod harness;
+mod lock;
+mod lost;
+mod no_transaction;
+mod round_trips;
+mod session_state;
+mod stop;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;

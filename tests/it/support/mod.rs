@@ -7,6 +7,7 @@ pub mod database;
 pub mod folder;
 pub mod job;
 pub mod programs;
+pub mod proxy;
 pub mod redact;
 pub mod server;
 pub mod shared;
