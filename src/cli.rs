@@ -1,23 +1,26 @@
-//! Arguments, as typed. In: argv. Out: a command, or the error and the hint that belongs to it.
+//! Arguments, as typed. In: argv. Out: a command, or the error and the hints that belong to it.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use schemagate::exit_code;
+use schemagate::report::fit::harmless;
 use schemagate::settings::{VARIABLES, parse_duration};
 
 /// Stands between a built release and its start: waits for PostgreSQL, takes a lock, applies pending migrations, and
 /// exits with 0 or keeps the release out.
 #[derive(Debug, Parser)]
-#[command(name = "schemagate", version, disable_help_subcommand = true)]
+#[command(name = "schemagate", version)]
 pub(crate) struct Cli {
     /// Folder of migrations [default: SCHEMAGATE_MIGRATIONS, else the embedded set]
-    #[arg(long, value_name = "DIR", global = true)]
+    #[arg(long, value_name = "DIR", global = true, value_parser = PathBufValueParser::new().try_map(folder))]
     pub(crate) migrations: Option<PathBuf>,
-    /// Shape of the output: of `up`, its log
+    /// Shape of the result, or of the log of `up`
     #[arg(long, value_enum, global = true)]
     pub(crate) format: Option<Format>,
     #[command(subcommand)]
@@ -27,9 +30,7 @@ pub(crate) struct Cli {
 /// Shape of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
     Text,
-    /// For machines
     Json,
 }
 
@@ -38,13 +39,13 @@ pub(crate) enum Command {
     /// Apply what is pending (the default)
     Up {
         /// Stop after this version
-        #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
+        #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true)]
         target: Option<i64>,
     },
     /// Show what `up` would do; changes nothing
     Plan {
         /// Stop after this version
-        #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(i64).range(0..))]
+        #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true)]
         target: Option<i64>,
     },
     /// Show every migration: applied, pending, divergent, missing, ahead
@@ -67,6 +68,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write a duration like 500ms, 30s or 5m".to_owned())
 }
 
+fn version(text: &str) -> Result<i64, String> {
+    let version = text.parse().ok().filter(|version| *version >= 0);
+    version.ok_or_else(|| "write the number of a version, such as 12 for V12__orders.sql".to_owned())
+}
+
+fn folder(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path.to_string_lossy().contains("://") { Err("write the folder of the migrations") } else { Ok(path) }
+}
+
 /// Reads the arguments.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
@@ -74,23 +84,52 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     Cli::from_arg_matches(&matches)
 }
 
-/// What a stray word of a shell means here: pre-deploy commands run in exec form.
-pub(crate) fn shell_hint(mut arguments: impl Iterator<Item = OsString>) -> Option<String> {
-    let stray = arguments.find(|argument| {
-        matches!(argument.to_str(), Some("&&" | "||" | ";" | "|" | "&" | ">" | ">>" | "<" | "2>&1"))
-    })?;
-    let word = stray.to_string_lossy();
-    Some(format!(
-        "hint: `{word}` is shell syntax, but no shell is involved here: it arrived as an argument. Run one command, or \
-         start a shell yourself: sh -c \"schemagate && …\""
-    ))
+/// What is wrong with the arguments, and the hints that belong to it.
+pub(crate) fn explain(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> String {
+    let arguments: Vec<String> = arguments.skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let mut text = error.render().to_string().trim_end().to_owned();
+    if error.kind() == ErrorKind::InvalidSubcommand && !text.contains("tip:") {
+        let command = Cli::command();
+        let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        text.push_str(&format!("\n\nhint: the commands are {}; without one it is up", names.join(", ")));
+    }
+    if let Some(word) = arguments.iter().flat_map(|argument| argument.split_whitespace()).find_map(shell_syntax) {
+        text.push_str(&format!(
+            "\n\nhint: `{word}` is shell syntax, but no shell is involved here: it arrived as an argument. Run one \
+             command, or start a shell yourself: sh -c \"schemagate && …\""
+        ));
+    }
+    let values = arguments.iter().map(|argument| match argument.split_once('=') {
+        Some((_, value)) if argument.starts_with('-') => value,
+        _ => argument,
+    });
+    for secret in values.filter(|value| may_hold_password(value)) {
+        text = text.replace(secret, "(not shown: it may hold a password)");
+        text.push_str("\n\nhint: the database goes into DATABASE_URL; everybody on the machine can see arguments");
+    }
+    harmless(&text)
+}
+
+fn may_hold_password(value: &str) -> bool {
+    !value.starts_with('-') && (value.contains("://") || value.contains('@') || value.contains("password="))
+}
+
+/// What a stray word of a shell is: pre-deploy commands run in exec form.
+fn shell_syntax(word: &str) -> Option<&str> {
+    let operator = matches!(word, "&&" | "||" | ";" | "|" | "&" | ">" | ">>" | "<" | "2>" | "2>&1");
+    if operator { Some(word) } else { word.ends_with(';').then_some(";") }
 }
 
 /// Settings and exit codes, from the lists that the code itself uses.
 fn after_help() -> String {
     let mut text = String::from("Settings (environment):\n");
     for variable in VARIABLES {
-        text.push_str(&format!("  {}\n      {} [default: {}]\n", variable.name, variable.meaning, variable.default));
+        let default = match variable.default {
+            "none" => String::new(),
+            "required" => " (required)".to_owned(),
+            default => format!(" (default: {default})"),
+        };
+        text.push_str(&format!("  {}{default}\n      {}\n", variable.name, variable.meaning));
     }
     text.push_str("\nExit codes:\n");
     for row in exit_code::TABLE {

@@ -12,7 +12,7 @@ use crate::migrations::{IntakeError, ReadError};
 use crate::plan::PlanError;
 use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::lock::Holder;
-use crate::postgres::server_error::{QueryError, ServerError};
+use crate::postgres::server_error::{LoginRefusal, QueryError, ServerError};
 use crate::postgres::url::UrlError;
 use crate::review::ReviewError;
 use crate::settings::SettingsError;
@@ -27,6 +27,12 @@ pub enum Error {
     /// No variable says where the database is.
     #[error("DATABASE_URL is not set")]
     NoDatabaseUrl,
+    /// A `PG…` variable holds what is no text.
+    #[error("{variable}: the value is not valid UTF-8")]
+    UnreadableVariable {
+        /// The variable.
+        variable: String,
+    },
     /// The URL cannot be used.
     #[error("{variable}: {source}")]
     Url {
@@ -144,6 +150,12 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The result cannot be written to standard output.
+    #[error("cannot write to standard output: {source}")]
+    Output {
+        /// The system's reason.
+        source: std::io::Error,
+    },
 }
 
 impl Error {
@@ -170,7 +182,7 @@ impl Error {
             Self::Settings(_) | Self::NoDatabaseUrl | Self::Url { .. } | Self::OldServer { .. } => {
                 ExitCode::Configuration
             }
-            Self::TransactionPooler { .. } => ExitCode::Configuration,
+            Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } => ExitCode::Configuration,
             Self::Intake(_) | Self::Read(_) | Self::Review(_) | Self::TablesExist { .. } | Self::Write { .. } => {
                 ExitCode::Refused
             }
@@ -180,7 +192,7 @@ impl Error {
             Self::Plan(PlanError::Divergent(_)) => ExitCode::Refused,
             Self::Plan(PlanError::UnknownTarget { .. }) => ExitCode::Usage,
             Self::ReadOnlySession => ExitCode::NotPermitted,
-            Self::LockHeld { .. } => ExitCode::TryAgain,
+            Self::LockHeld { .. } | Self::Output { .. } => ExitCode::TryAgain,
             Self::Apply(error) => apply_code(error),
             Self::SessionLost { .. } => ExitCode::Unavailable,
             Self::Query { source, .. } => own_statement_code(source),
@@ -208,16 +220,17 @@ fn connect_code(error: &ConnectError) -> ExitCode {
         ConnectError::Unreachable { .. } => ExitCode::Unavailable,
         ConnectError::Stopped(reason) => stop_code(*reason),
         ConnectError::Refused(attempt) => match &attempt.error {
-            AttemptError::Server(error) => match error.sqlstate.as_str() {
-                "42501" => ExitCode::NotPermitted,
-                code if code.starts_with("28") => ExitCode::NotPermitted,
-                _ => ExitCode::Configuration,
+            AttemptError::Server(error) => match error.login_refusal() {
+                LoginRefusal::Password | LoginRefusal::Client | LoginRefusal::Privilege => ExitCode::NotPermitted,
+                LoginRefusal::Database | LoginRefusal::Options | LoginRefusal::Other => ExitCode::Configuration,
             },
             AttemptError::PasswordMissing => ExitCode::NotPermitted,
             AttemptError::Socket { .. } => ExitCode::NotPermitted,
-            AttemptError::Tls { .. } | AttemptError::TlsNotOffered | AttemptError::Authentication { .. } => {
-                ExitCode::Configuration
-            }
+            AttemptError::Tls { .. }
+            | AttemptError::TlsNotOffered
+            | AttemptError::ChannelBinding
+            | AttemptError::Authentication { .. }
+            | AttemptError::Protocol { .. } => ExitCode::Configuration,
             AttemptError::Resolve { .. }
             | AttemptError::NoAddress
             | AttemptError::TimedOut { .. }

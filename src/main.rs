@@ -5,6 +5,7 @@ mod commands;
 mod telemetry;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode as ProcessExit;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use schemagate::postgres::milliseconds;
 use schemagate::report::failure::Failure;
 use schemagate::report::{summary, termination};
 use schemagate::run::UpToDate;
-use schemagate::settings::{LogFormat, Settings};
+use schemagate::settings::{self, LogFormat, Settings};
 use schemagate::stop::{Leave, Signals, Stop};
 
 use cli::{Cli, Command, Format};
@@ -32,7 +33,7 @@ fn main() -> ProcessExit {
     match start(&cli) {
         Ok(code) => code.into(),
         Err(error) => {
-            complain(&format!("{error:#}"));
+            complain(&format!("error: {error:#}"));
             ExitCode::Defect.into()
         }
     }
@@ -41,26 +42,25 @@ fn main() -> ProcessExit {
 /// As PID 1 an abort exits with 139, so a defect ends the process here.
 #[expect(clippy::disallowed_methods, reason = "the stack is not to be trusted any more; the server rolls back")]
 fn exit_on_defect(panic: &std::panic::PanicHookInfo<'_>) {
-    complain(&format!("a defect of schemagate, please report it: {panic}"));
+    complain(&format!("error: a defect of schemagate, please report it: {panic}"));
     std::process::exit(ExitCode::Defect.number().into());
 }
 
+/// For what goes wrong before there is a log, or with it.
 fn complain(words: &str) {
     // Nothing is left to tell it to where stderr is gone.
-    let _ = writeln!(std::io::stderr(), "error: {words}");
+    let _ = writeln!(std::io::stderr(), "{words}");
+    termination::write(&settings::termination_log(std::env::var_os(settings::TERMINATION_LOG)), words);
 }
 
 /// Help and version are results; everything else is a wrong argument.
 fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::Success;
+    if error.use_stderr() {
+        complain(&cli::explain(error, std::env::args_os()));
+        return ExitCode::Usage;
     }
     let _ = error.print();
-    if let Some(hint) = cli::shell_hint(std::env::args_os()) {
-        let _ = writeln!(std::io::stderr(), "\n{hint}");
-    }
-    ExitCode::Usage
+    ExitCode::Success
 }
 
 fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -82,21 +82,18 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     let started = Instant::now();
     let is_up = matches!(cli.command, None | Some(Command::Up { .. }));
     let stream = if is_up { Stream::Stdout } else { Stream::Stderr };
-    let variables =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let mut settings = match Settings::read(variables) {
-        Ok(settings) => settings,
-        Err(error) => {
-            telemetry::start(stream, format_of(cli, is_up, LogFormat::Auto), "info");
-            let log = std::env::var_os("SCHEMAGATE_TERMINATION_LOG").unwrap_or_else(|| "/dev/termination-log".into());
-            return fail(&error.into(), &Progress::default(), started.elapsed(), is_up, log.as_ref());
-        }
+    let (mut settings, unreadable) = match Settings::read(std::env::vars_os()) {
+        Ok(settings) => (settings, None),
+        Err(error) => (Settings::clone(&error.readable), Some(Error::from(error))),
     };
     telemetry::start(stream, format_of(cli, is_up, settings.log_format), &settings.log);
+    warn_of_unknown(&settings);
+    if let Some(error) = unreadable {
+        return fail(&error, &Progress::default(), started.elapsed(), is_up, &settings.termination_log);
+    }
     if let Some(folder) = &cli.migrations {
         settings.migrations = Some(folder.clone());
     }
-    warn_of_unknown(&settings);
     let stop = signals.stop();
     let mut progress = Progress::default();
     let done = tokio::select! {
@@ -110,7 +107,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
         }
         Ok(Ok(None)) => ExitCode::Success,
         Ok(Err(error)) => fail(&error, &progress, started.elapsed(), is_up, &settings.termination_log),
-        Err(leave) => leave_at_once(leave),
+        Err(leave) => leave_at_once(leave, &settings.termination_log),
     }
 }
 
@@ -144,56 +141,76 @@ fn format_of(cli: &Cli, is_up: bool, setting: LogFormat) -> LogFormat {
 }
 
 fn warn_of_unknown(settings: &Settings) {
+    let mut others = Vec::new();
     for unknown in &settings.unknown {
         match unknown.nearest {
             Some(nearest) => tracing::warn!("unknown variable {} is ignored; did you mean {nearest}?", unknown.name),
-            None => tracing::warn!("unknown variable {} is ignored", unknown.name),
+            None => others.push(unknown.name.as_str()),
         }
+    }
+    if !others.is_empty() {
+        tracing::warn!(
+            "ignored, as no setting has the name: {} (Kubernetes sets such variables for a service called schemagate)",
+            others.join(", ")
+        );
     }
 }
 
 /// The one place that tells a failure: log, termination log, exit code.
-fn fail(
-    error: &Error,
-    progress: &Progress,
-    elapsed: Duration,
-    is_up: bool,
-    termination_log: &std::path::Path,
-) -> ExitCode {
+fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, termination_log: &Path) -> ExitCode {
     let code = error.exit_code();
     let failure = Failure::of(error);
-    let mut words = failure.lines().join("\n");
-    termination::write(termination_log, &words);
-    if is_up {
-        let last = summary::failure(progress, elapsed, code.number());
-        words.push('\n');
-        words.push_str(&last);
-    }
-    // A report that is too long for the last line is told in full before it.
-    if is_up && !summary::fits(&words) {
-        tracing::error!(exit_code = code.number(), "{words}");
-        words = summary::short(&failure.headline(), &summary::failure(progress, elapsed, code.number()));
+    termination::write(termination_log, &failure.within(termination::LIMIT_BYTES));
+    let sentence = is_up.then(|| summary::failure(progress, elapsed, code));
+    let (reports, last) = summary::told(&failure, sentence.as_deref());
+    for report in reports {
+        tracing::error!(exit_code = code.number(), "{report}");
     }
     tracing::error!(
         outcome = "failed",
         exit_code = code.number(),
-        applied = progress.applied.len(),
+        applied = is_up.then_some(progress.applied.len()),
         elapsed_ms = milliseconds(elapsed),
-        "{words}"
+        "{last}"
     );
     code
 }
 
-fn leave_at_once(leave: Leave) -> ExitCode {
+fn leave_at_once(leave: Leave, termination_log: &Path) -> ExitCode {
     let (reason, why) = match leave {
         Leave::SecondSignal(reason) => (reason, format!("second {}", reason.name())),
         Leave::OutOfTime(reason) => (reason, format!("{}, and nothing answers", reason.name())),
     };
     let code = stop_code(reason);
-    tracing::error!(
-        outcome = "failed",
-        exit_code = code.number(),
-        "{why}: left at once; the server rolls back what is not committed, and the history says what is"
-    );
+    let words =
+        format!("{why}: left at once; the server rolls back what is not committed, and the history says what is");
+    termination::write(termination_log, &words);
+    tracing::error!(outcome = "failed", exit_code = code.number(), "{words}");
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    #[test]
+    fn a_defect_is_told_and_exits_with_70() {
+        const DEFECT: &str = "SCHEMAGATE_TEST_DEFECT";
+        // This very test, in a process of its own, is the one that ends.
+        if std::env::var_os(DEFECT).is_some() {
+            std::panic::set_hook(Box::new(super::exit_on_defect));
+            panic!("a thing that cannot be");
+        }
+        let termination_log = tempfile::NamedTempFile::new().unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "tests::a_defect_is_told_and_exits_with_70", "--nocapture"])
+            .env(DEFECT, "1")
+            .env("SCHEMAGATE_TERMINATION_LOG", termination_log.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(70));
+        let told = std::fs::read_to_string(termination_log.path()).unwrap();
+        assert!(told.contains("a defect of schemagate") && told.contains("a thing that cannot be"), "{told}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&told));
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::migrations::script::{self, Judgement};
 use crate::migrations::{Migration, ReadError};
+use crate::postgres::counted;
 use crate::settings::TableName;
 
 /// A pending migration and what its text was found to hold.
@@ -55,7 +56,7 @@ pub enum ReviewError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// Files hold what must not be in them.
-    #[error("pending files hold what cannot be run, in {} places", .0.len())]
+    #[error("pending files hold what cannot be run, in {}", counted(.0.len(), "place"))]
     Forbidden(Vec<Finding>),
 }
 

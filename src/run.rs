@@ -20,7 +20,7 @@ use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Rows, Session};
 use crate::postgres::startup::Route;
 use crate::postgres::watch::{Watcher, patience};
-use crate::postgres::{duration_text, literal, milliseconds};
+use crate::postgres::{counted, duration_text, literal, milliseconds};
 use crate::review::{self, Reviewed};
 use crate::settings::{Policy, Settings, TableName};
 use crate::stop::Stop;
@@ -131,23 +131,29 @@ impl Run<'_> {
         let mut need = Need::Read;
         let mut resumptions = 0;
         let mut planned: Vec<Applied> = Vec::new();
-        let mut lost: Option<String> = None;
+        let mut heard: Option<String> = None;
         loop {
             let before = progress.applied.len();
-            match self.pass(target, need, progress, &mut planned).await {
+            let lost = match self.pass(target, need, progress, &mut planned).await {
                 Ok(Pass::Done(up_to_date)) => return Ok(up_to_date),
-                Ok(Pass::Standby) => {
+                Ok(Pass::Standby) if need == Need::Read => {
                     tracing::warn!("migrations are pending and the server is in recovery: waiting for a primary");
+                    None
                 }
-                Err(error) => {
-                    let Some(reason) = error.lost() else { return Err(since_then(error, progress, &planned, lost)) };
-                    lost = Some(reason.clone());
-                    resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
-                    if resumptions > RESUMPTIONS {
-                        return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
-                    }
-                    tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
+                // It was none a moment ago: something in between hands out one server after another.
+                Ok(Pass::Standby) => Some("the session is in recovery all of a sudden".to_owned()),
+                Err(error) => match error.lost() {
+                    Some(reason) => Some(reason),
+                    None => return Err(since_then(error, progress, &planned, heard)),
+                },
+            };
+            if let Some(reason) = lost {
+                heard = Some(reason.clone());
+                resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
+                if resumptions > RESUMPTIONS {
+                    return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
                 }
+                tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
             }
             need = Need::Write;
         }
@@ -162,7 +168,7 @@ impl Run<'_> {
     ) -> Result<Pass, Error> {
         let Looked { session, reading } = self.look(need).await?;
         let (set, settings) = (self.set, self.settings);
-        tell_connected(&self.dialer, &session);
+        tell_connected(&session);
         credit(&reading, planned, progress);
         let plan = plan_for(settings, set, &reading, target)?;
         warn_of(&plan);
@@ -174,9 +180,9 @@ impl Run<'_> {
         tracing::info!(
             pending = plan.pending.len(),
             applied = plan.applied,
-            "{} of {} migrations pending in {}",
+            "{} of {} pending in {}",
             plan.pending.len(),
-            plan.pending.len() + plan.applied + plan.held_back,
+            counted(plan.pending.len() + plan.applied + plan.held_back, "migration"),
             reading.table.name
         );
         let reviewed = review::review(&plan.pending)?;
@@ -357,14 +363,14 @@ struct Locked {
     lock_timeout: Duration,
 }
 
-fn tell_connected(dialer: &Dialer, session: &Session) {
+fn tell_connected(session: &Session) {
     let tls = if session.server.encrypted { "TLS" } else { "no TLS" };
     tracing::info!(
         server = session.server.address,
         server_version = session.server.version,
         version = env!("CARGO_PKG_VERSION"),
         "connected to {} (PostgreSQL {}, {tls}) by schemagate {}",
-        dialer.target(),
+        session.server.place,
         session.server.version,
         env!("CARGO_PKG_VERSION")
     );
@@ -393,9 +399,9 @@ fn warn_of(plan: &Plan<'_>) {
     if let (Some(first), Some(last)) = (plan.ahead.first(), plan.ahead.last()) {
         tracing::warn!(
             ahead = plan.ahead.len(),
-            "the database is ahead of this release by {} migrations ({first} to {last}): \
-             let through as SCHEMAGATE_WHEN_AHEAD=allow says",
-            plan.ahead.len()
+            "the database is ahead of this release by {} ({first}{}): let through as SCHEMAGATE_WHEN_AHEAD=allow says",
+            counted(plan.ahead.len(), "migration"),
+            if plan.ahead.len() > 1 { format!(" to {last}") } else { String::new() }
         );
     }
 }

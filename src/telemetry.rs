@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::io::IsTerminal as _;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use schemagate::report::fit::{cut, harmless};
 use schemagate::settings::LogFormat;
 
 /// Where the log goes.
@@ -40,16 +41,27 @@ pub(crate) fn start(stream: Stream, format: LogFormat, filter: &str) {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let color = !json && stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let lines = Lines { json, color };
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).event_format(lines);
+    let lines = Lines { json, color: !json && stream.is_terminal() && wants_color() };
+    // A filter that names modules only would silence the rest, errors and all.
+    let filter = EnvFilter::new(format!("info,{filter}"));
+    // A log that cannot be written must not end a migration: complaining on a closed stderr would.
+    let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).event_format(lines);
     // A second start, in a process that has a log already, changes nothing.
     let _ = match stream {
         Stream::Stdout => builder.with_writer(std::io::stdout).try_init(),
         Stream::Stderr => builder.with_writer(std::io::stderr).try_init(),
     };
 }
+
+/// See <https://no-color.org>; a dumb terminal shows the codes as they are.
+fn wants_color() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    !no_color && !dumb
+}
+
+/// Container engines cut lines at 16 KiB, and a cut JSON line is none.
+const TEXT_BYTES: usize = 12 * 1024;
 
 /// The shape of a line.
 #[derive(Debug, Clone, Copy)]
@@ -62,19 +74,20 @@ struct Lines {
 #[derive(Debug, Default)]
 struct Collected {
     message: String,
-    fields: Map<String, Value>,
+    fields: Vec<(&'static str, Value)>,
 }
 
 impl Collected {
     fn put(&mut self, field: &Field, value: Value) {
-        self.fields.insert(field.name().to_owned(), value);
+        self.fields.push((field.name(), value));
     }
 }
 
 impl Visit for Collected {
     fn record_str(&mut self, field: &Field, value: &str) {
+        let value = cut(value, TEXT_BYTES);
         match field.name() {
-            "message" => value.clone_into(&mut self.message),
+            "message" => self.message = value,
             _ => self.put(field, Value::from(value)),
         }
     }
@@ -108,30 +121,32 @@ where
         let level = *event.metadata().level();
         let time = humantime::format_rfc3339_millis(SystemTime::now());
         if self.json {
-            return writeln!(writer, "{}", json_line(level, &time.to_string(), collected));
+            return writeln!(writer, "{}", json_line(level, &time.to_string(), &collected));
         }
-        let name = level_name(level);
-        let mut text = String::new();
-        match self.color {
-            true => write!(text, "\x1b[2m{time}\x1b[0m \x1b[{}m{name:>5}\x1b[0m {}", color(level), collected.message)?,
-            false => write!(text, "{time} {name:>5} {}", collected.message)?,
-        }
+        let mut text = harmless(&collected.message);
         if level > Level::INFO {
             for (name, value) in &collected.fields {
                 write!(text, " {name}={value}")?;
             }
         }
-        writeln!(writer, "{text}")
+        let name = level_name(level);
+        match self.color {
+            true => writeln!(writer, "\x1b[2m{time}\x1b[0m \x1b[{}m{name:>5}\x1b[0m {text}", color(level)),
+            false => writeln!(writer, "{time} {name:>5} {text}"),
+        }
     }
 }
 
-fn json_line(level: Level, time: &str, collected: Collected) -> Value {
-    let mut line = Map::new();
-    line.insert("timestamp".to_owned(), Value::from(time));
-    line.insert("level".to_owned(), Value::from(level_name(level)));
-    line.insert("message".to_owned(), Value::from(collected.message));
-    line.extend(collected.fields);
-    Value::Object(line)
+/// Time, level and message come first, as people read it raw too.
+fn json_line(level: Level, time: &str, collected: &Collected) -> String {
+    let first = [
+        ("timestamp", Value::from(time)),
+        ("level", Value::from(level_name(level))),
+        ("message", Value::from(collected.message.as_str())),
+    ];
+    let fields: Vec<String> =
+        first.iter().chain(&collected.fields).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+    format!("{{{}}}", fields.join(","))
 }
 
 /// The words that Railway knows.

@@ -5,6 +5,7 @@ pub(crate) mod plan;
 pub(crate) mod status;
 pub(crate) mod up;
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -20,9 +21,17 @@ use schemagate::stop::Stop;
 /// The dialer for the database that the settings name. Opens nothing.
 pub(crate) fn dialer(settings: &Settings) -> Result<Arc<Dialer>, Error> {
     let url = settings.database_url.as_ref().ok_or(Error::NoDatabaseUrl)?;
-    let environment = |name: &str| std::env::var(name).ok();
-    let target =
-        Target::parse(url.expose(), &environment).map_err(|source| Error::Url { variable: url.variable(), source })?;
+    let unreadable = RefCell::new(Vec::new());
+    let environment = |name: &str| {
+        let value = std::env::var_os(name)?.into_string();
+        value.map_err(|_| unreadable.borrow_mut().push(name.to_owned())).ok()
+    };
+    let target = Target::parse(url.expose(), &environment);
+    // What cannot be read must not count as unset: a password in Latin-1 would be said to be missing.
+    if let Some(variable) = unreadable.into_inner().into_iter().find(|name| name.starts_with("PG")) {
+        return Err(Error::UnreadableVariable { variable });
+    }
+    let target = target.map_err(|source| Error::Url { variable: url.variable(), source })?;
     if !target.ignored.is_empty() {
         tracing::warn!("{}: ignored parameters that only an ORM knows: {}", url.variable(), target.ignored.join(", "));
     }
@@ -48,13 +57,12 @@ pub(crate) fn load(settings: &Settings) -> Result<MigrationSet, Error> {
     Ok(MigrationSet::load(settings.migrations.as_deref())?)
 }
 
-/// Prints a result. A reader that has gone away is no failure.
-pub(crate) fn print(lines: &[String]) {
+/// Prints a result. A reader that has gone away is no failure; a disk without room is.
+pub(crate) fn print(lines: &[String]) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
-    for line in lines {
-        if writeln!(out, "{line}").is_err() {
-            return;
-        }
+    let written = out.write_all((lines.join("\n") + "\n").as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(source) if source.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Output { source }),
+        _ => Ok(()),
     }
-    let _ = out.flush();
 }

@@ -26,5 +26,4 @@ pub(crate) fn run(settings: &Settings, name: &str, format: Format) -> Result<(),
         Format::Text => super::print(&[shown]),
         Format::Json => super::print(&[serde_json::json!({ "file": shown }).to_string()]),
     }
-    Ok(())
 }

@@ -18,13 +18,13 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
     let looked = run.look(Need::Read).await?;
     let plan = plan_for(settings, &set, &looked.reading, target.map(Version::new))?;
     let batches = batches(review(&plan.pending)?, settings.atomicity);
-    let described = run.dialer.target().to_string();
+    let described = looked.session.server.place.clone();
     let place =
         Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
-    match format {
+    let printed = match format {
         Format::Text => super::print(&report::text(place, &plan, &batches)),
         Format::Json => super::print(&[report::json(place, &plan, &batches).to_string()]),
-    }
+    };
     looked.session.close().await;
-    Ok(())
+    printed
 }

@@ -30,6 +30,7 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
     let mut run = super::run(settings, &set, stop)?;
     let started = Instant::now();
     let limit = check.wait.unwrap_or_default();
+    let mut told = None;
     loop {
         let looked = run.look(Need::Read).await?;
         if looked.reading.refinery_has_rows {
@@ -40,21 +41,25 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
         let left = limit.saturating_sub(started.elapsed());
         if check.check && !counts.up_to_date() && !left.is_zero() {
             looked.session.close().await;
-            tracing::info!("waiting until up to date: {} pending", counts.pending);
+            if told != Some(counts) {
+                tracing::info!("waiting until up to date: {}", counts.words());
+                told = Some(counts);
+            }
             let mut stop = stop.clone();
             stop.pause(LOOK_AGAIN.min(left))
                 .await
                 .map_err(|reason| Error::Stopped { reason, state: DatabaseState::Unchanged })?;
             continue;
         }
-        let described = run.dialer.target().to_string();
+        let described = looked.session.server.place.clone();
         let place =
             Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
-        match format {
+        let printed = match format {
             Format::Text => super::print(&report::text(place, &entries)),
             Format::Json => super::print(&[report::json(place, &entries).to_string()]),
-        }
+        };
         looked.session.close().await;
+        printed?;
         let Counts { pending, divergent, missing, ahead, .. } = counts;
         return match check.check && !counts.up_to_date() {
             true => Err(Error::NotUpToDate { pending, divergent, missing, ahead }),

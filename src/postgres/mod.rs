@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod cancel;
 pub mod connect;
+mod driver;
 pub mod lock;
 pub mod pooler;
 pub mod secret;
@@ -25,6 +26,11 @@ pub fn literal(text: &str) -> String {
 /// A duration in whole milliseconds, for log fields.
 pub fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A number and what it counts: `1 place`, `2 places`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// A duration as people read it.

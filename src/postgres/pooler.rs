@@ -30,11 +30,12 @@ pub async fn probe(dialer: &Dialer, first: &Session, stop: &mut Stop) -> Result<
         tracing::debug!("no second connection while the first is idle: a session pool of one");
         return Ok(Pooling::Session);
     };
-    let seen = tokio::time::timeout(SECOND_CONNECTION, watch(first, &second)).await;
-    second.close().await;
-    match seen {
-        Ok(seen) => seen,
-        // The second session waits for a backend that the first one keeps.
+    match tokio::time::timeout(SECOND_CONNECTION, watch(first, &second)).await {
+        Ok(seen) => {
+            second.close().await;
+            seen
+        }
+        // The second session waits for a backend that the first one keeps; a good-bye would wait as well.
         Err(_) => Ok(Pooling::Session),
     }
 }

@@ -1,13 +1,15 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
+use super::fit::cut_middle;
 use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
 use crate::error::Error;
 use crate::history::HistoryError;
 use crate::plan::{Divergence, PlanError};
-use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::server_error::{QueryError, ServerError};
 use crate::review::ReviewError;
+
+use super::connecting;
 
 /// A failure in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,22 +33,22 @@ impl Failure {
 
     /// All of it as lines.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = self.what.clone();
-        lines.extend(self.server.iter().map(|line| format!("  {line}")));
-        if !self.state.is_empty() {
-            lines.push(format!("state: {}", self.state));
-        }
-        lines.extend(self.next.iter().map(|hint| format!("hint: {hint}")));
-        lines
+        [self.happened(), self.advice()].concat()
     }
 
-    /// The first line, for a summary.
-    pub fn headline(&self) -> String {
-        match self.what.as_slice() {
-            [] => String::new(),
-            [only] => only.clone(),
-            [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
-        }
+    /// As much of it as fits into `limit` bytes; what to do comes last and is kept.
+    pub fn within(&self, limit: usize) -> String {
+        cut_middle(&self.happened().join("\n"), &self.advice().join("\n"), limit)
+    }
+
+    fn happened(&self) -> Vec<String> {
+        let server = self.server.iter().map(|line| format!("  {line}"));
+        self.what.iter().cloned().chain(server).collect()
+    }
+
+    fn advice(&self) -> Vec<String> {
+        let state = Some(&self.state).filter(|state| !state.is_empty()).map(|state| format!("state: {state}"));
+        state.into_iter().chain(self.next.iter().map(|hint| format!("hint: {hint}"))).collect()
     }
 }
 
@@ -81,6 +83,7 @@ fn details(error: &Error) -> Details {
         Error::NoDatabaseUrl => untouched(&[
             "set DATABASE_URL (or SCHEMAGATE_DATABASE_URL), like postgres://user:password@host:5432/database",
         ]),
+        Error::UnreadableVariable { .. } => untouched(&["write the value in UTF-8, or percent-encoded in the URL"]),
         Error::Url { source, .. } => (Vec::new(), UNTOUCHED.to_owned(), source.hint().into_iter().collect()),
         Error::Intake(error) => {
             let mut hints: Vec<String> = error.problems.iter().filter_map(|problem| problem.fault.hint()).collect();
@@ -89,7 +92,10 @@ fn details(error: &Error) -> Details {
             (Vec::new(), UNTOUCHED.to_owned(), hints)
         }
         Error::Read(error) => untouched(&[error.hint()]),
-        Error::Connect(error) => connect_details(error),
+        Error::Connect(error) => {
+            let server = connecting::server_of(error).flat_map(|error| server_lines(Some(error))).collect();
+            (server, UNTOUCHED.to_owned(), connecting::hints(error))
+        }
         Error::OldServer { .. } => untouched(&["supported are PostgreSQL 14 to 18"]),
         Error::History(error) => history_details(error),
         Error::Plan(error) => plan_details(error),
@@ -127,8 +133,8 @@ fn details(error: &Error) -> Details {
             ],
         ),
         Error::NotBack { source, state, .. } => {
-            let (server, _, hints) = connect_details(source);
-            (server, state_text(state), hints)
+            let server = connecting::server_of(source).flat_map(|error| server_lines(Some(error))).collect();
+            (server, state_text(state), connecting::hints(source))
         }
         Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
         Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
@@ -139,6 +145,11 @@ fn details(error: &Error) -> Details {
             (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
         }
         Error::Write { .. } => (Vec::new(), "no file was written".to_owned(), Vec::new()),
+        Error::Output { .. } => (
+            Vec::new(),
+            String::new(),
+            vec!["make room, or send the output somewhere else; then run it again".to_owned()],
+        ),
     }
 }
 
@@ -150,58 +161,6 @@ fn pooler_hint(unpooled_url_set: bool) -> &'static str {
         "give a direct URL in SCHEMAGATE_DATABASE_URL (Neon: the host without `-pooler`; Supabase: port 5432, not \
          6543; Railway's PgBouncer template: DATABASE_UNPOOLED_URL)"
     }
-}
-
-fn connect_details(error: &ConnectError) -> Details {
-    let hints: Vec<String> = match error {
-        ConnectError::Unreachable { attempts, .. } => {
-            let standby = attempts.iter().any(|attempt| matches!(attempt.error, AttemptError::InRecovery));
-            let hint = if standby {
-                "migrations are pending and only a primary can take them: wait for the failover, or name the primary"
-            } else {
-                "check that the server runs and the URL's host and port are right; SCHEMAGATE_CONNECT_DEADLINE sets \
-                 how long to wait"
-            };
-            vec![hint.to_owned()]
-        }
-        ConnectError::Refused(attempt) => attempt_hints(&attempt.error),
-        ConnectError::Stopped(_) => vec!["deploy again".to_owned()],
-    };
-    let server = match error {
-        ConnectError::Refused(attempt) => match &attempt.error {
-            AttemptError::Server(error) => server_lines(Some(error)),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    (server, UNTOUCHED.to_owned(), hints)
-}
-
-fn attempt_hints(error: &AttemptError) -> Vec<String> {
-    let hint = match error {
-        AttemptError::Server(error) => match error.sqlstate.as_str() {
-            "28P01" => "check user and password in the URL",
-            "3D000" => "the database does not exist: create it, or mend its name in the URL",
-            "42501" => "grant CONNECT on the database to this role",
-            code if code.starts_with("28") => "check user, password and the server's pg_hba.conf for this client",
-            "08P01" | "42704" | "22023" => "check `options` in the URL: the server does not take one of them",
-            _ => "the server refuses this connection; its words are above",
-        },
-        AttemptError::PasswordMissing => "put the password into the URL, PGPASSWORD or a passfile",
-        AttemptError::TlsNotOffered => "turn TLS on in the server, or use sslmode=disable on a network you trust",
-        AttemptError::Tls { hint, .. } => return hint.iter().cloned().collect(),
-        AttemptError::Authentication { .. } => {
-            "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, cleartext and client certificates"
-        }
-        AttemptError::Socket { .. } => "check the permissions of the socket",
-        AttemptError::Resolve { .. }
-        | AttemptError::NoAddress
-        | AttemptError::TimedOut { .. }
-        | AttemptError::Closed { .. }
-        | AttemptError::InRecovery
-        | AttemptError::SessionAttributes { .. } => return Vec::new(),
-    };
-    vec![hint.to_owned()]
 }
 
 fn history_details(error: &HistoryError) -> Details {
@@ -361,12 +320,12 @@ fn own_hints(error: &QueryError) -> Vec<String> {
 /// The state in words.
 pub fn state_text(state: &DatabaseState) -> String {
     let kept = |migrations: usize| match migrations {
-        0 => "nothing else of this release was kept".to_owned(),
-        1 => "1 migration of this release is kept".to_owned(),
-        many => format!("{many} migrations of this release are kept"),
+        0 => "nothing else of this run was kept".to_owned(),
+        1 => "1 migration of this run is kept".to_owned(),
+        many => format!("{many} migrations of this run are kept"),
     };
     match state {
-        DatabaseState::Unchanged => "nothing of this release was kept".to_owned(),
+        DatabaseState::Unchanged => "nothing of this run was kept".to_owned(),
         DatabaseState::EarlierKept { migrations, last } => {
             format!("{}, up to {last}; what failed was rolled back", kept(*migrations))
         }

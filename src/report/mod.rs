@@ -1,6 +1,8 @@
 //! Results and failures as people and machines read them. In: data. Out: text or JSON. Never asks the database.
 
+mod connecting;
 pub mod failure;
+pub mod fit;
 pub mod plan;
 pub mod status;
 pub mod summary;

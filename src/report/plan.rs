@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::status::Place;
 use super::table::align;
 use crate::plan::{Batch, Plan};
+use crate::postgres::counted;
 
 /// The plan as lines.
 pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<String> {
@@ -33,7 +34,10 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
     lines.push(String::new());
     lines.push(match plan.pending.len() {
         0 => "up to date: nothing to do".to_owned(),
-        count => format!("`schemagate up` would apply {count} in {} {}", batches.len(), plural(batches.len())),
+        count => {
+            let batches = if batches.len() == 1 { "1 batch" } else { &format!("{} batches", batches.len()) };
+            format!("`schemagate up` would apply {} in {batches}", counted(count, "migration"))
+        }
     });
     if plan.held_back > 0 {
         lines.push(format!("{} held back by --target", plan.held_back));
@@ -42,10 +46,6 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
         lines.push(format!("the database is ahead of this release by {}", plan.ahead.len()));
     }
     lines
-}
-
-fn plural(batches: usize) -> &'static str {
-    if batches == 1 { "batch" } else { "batches" }
 }
 
 fn promise(batch: &Batch<'_>) -> &'static str {

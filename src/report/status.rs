@@ -38,6 +38,12 @@ impl Counts {
         counts
     }
 
+    /// All of them in words.
+    pub fn words(&self) -> String {
+        let Self { applied, pending, divergent, missing, ahead } = self;
+        format!("{applied} applied, {pending} pending, {divergent} divergent, {missing} missing, {ahead} ahead")
+    }
+
     /// Whether there is nothing but applied migrations.
     pub fn up_to_date(&self) -> bool {
         self.pending + self.divergent + self.missing + self.ahead == 0
@@ -78,10 +84,7 @@ pub fn text(place: Place<'_>, entries: &[Entry<'_>]) -> Vec<String> {
     lines.extend(align(&["VERSION", "STATE", "APPLIED ON", "CHECKSUM", "MIGRATION"], &rows));
     let counts = Counts::of(entries);
     lines.push(String::new());
-    lines.push(format!(
-        "{} applied, {} pending, {} divergent, {} missing, {} ahead",
-        counts.applied, counts.pending, counts.divergent, counts.missing, counts.ahead
-    ));
+    lines.push(counts.words());
     lines
 }
 

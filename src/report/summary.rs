@@ -2,38 +2,21 @@
 
 use std::time::Duration;
 
+use super::failure::Failure;
+use super::fit::{chunks, cut, escaped_bytes};
 use crate::apply::Progress;
-use crate::postgres::duration_text;
+use crate::exit_code::ExitCode;
+use crate::postgres::{counted, duration_text};
 use crate::run::UpToDate;
-
-use super::termination::cut;
 
 /// What Kubernetes keeps of a log's end where there is no termination message.
 pub const LIMIT_BYTES: usize = 2048;
-
-/// What the other fields of a JSON line may take of it.
-const FIELDS_BYTES: usize = 300;
-
-/// Whether the words fit the last line, also with what JSON escapes in them.
-pub fn fits(words: &str) -> bool {
-    escaped_bytes(words) + FIELDS_BYTES <= LIMIT_BYTES
-}
-
-/// The first line of a failure, as far as there is room, above the sentence on how the run went.
-pub fn short(headline: &str, sentence: &str) -> String {
-    let mut limit = LIMIT_BYTES / 4;
-    loop {
-        let words = format!("{}\n{sentence}", cut(headline, limit));
-        if fits(&words) || limit == 0 {
-            return words;
-        }
-        limit /= 2;
-    }
-}
-
-fn escaped_bytes(words: &str) -> usize {
-    serde_json::to_string(words).map_or(LIMIT_BYTES, |json| json.len())
-}
+/// What is left of it for the words, once time and fields have their room.
+const WORDS_BYTES: usize = 1600;
+/// What container engines keep whole of a line is 16 KiB; half of it, as they wrap the line in more JSON.
+const REPORT_BYTES: usize = 8192;
+/// A file's name may follow long names of folders.
+const FILE_BYTES: usize = 300;
 
 /// How a run went, in one sentence.
 pub fn success(outcome: &UpToDate, progress: &Progress, elapsed: Duration) -> String {
@@ -47,28 +30,43 @@ pub fn success(outcome: &UpToDate, progress: &Progress, elapsed: Duration) -> St
         0 => String::new(),
         count => format!("; the database is ahead by {count}"),
     };
+    let total = outcome.total;
     match progress.applied.as_slice() {
-        [] => format!("up to date: {} applied{newest}; nothing to do in {took}{held_back}{ahead}", outcome.total),
-        [only] => format!(
-            "applied 1 migration ({}) in {took}; {} applied in all{newest}{held_back}{ahead}",
-            only.file, outcome.total
-        ),
-        [first, .., last] => format!(
-            "applied {} migrations ({} to {}) in {took}; {} applied in all{newest}{held_back}{ahead}",
-            progress.applied.len(),
-            first.file,
-            last.file,
-            outcome.total
-        ),
+        [] => format!("up to date: {total} applied{newest}; nothing to do in {took}{held_back}{ahead}"),
+        [only] => {
+            let file = cut(&only.file, FILE_BYTES);
+            format!("applied 1 migration ({file}) in {took}; {total} applied in all{newest}{held_back}{ahead}")
+        }
+        [first, .., last] => {
+            let (count, first, last) =
+                (progress.applied.len(), cut(&first.file, FILE_BYTES), cut(&last.file, FILE_BYTES));
+            format!(
+                "applied {count} migrations ({first} to {last}) in {took}; {total} applied in all{newest}{held_back}\
+                 {ahead}"
+            )
+        }
     }
 }
 
 /// How a run that failed went, in one sentence.
-pub fn failure(progress: &Progress, elapsed: Duration, code: u8) -> String {
+pub fn failure(progress: &Progress, elapsed: Duration, code: ExitCode) -> String {
     let took = duration_text(elapsed);
-    match progress.applied.len() {
-        0 => format!("failed after {took} with exit code {code}: nothing of this release was applied"),
-        1 => format!("failed after {took} with exit code {code}: 1 migration of this release was applied"),
-        many => format!("failed after {took} with exit code {code}: {many} migrations of this release were applied"),
+    let applied = match progress.applied.len() {
+        0 => "nothing".to_owned(),
+        count => counted(count, "migration"),
+    };
+    format!("failed after {took} with exit code {}: this run applied {applied}", code.number())
+}
+
+/// What a failure is told as: reports first, where the words are too long for the last line, and the last line.
+pub fn told(failure: &Failure, sentence: Option<&str>) -> (Vec<String>, String) {
+    let mut lines = failure.lines();
+    lines.extend(sentence.map(ToOwned::to_owned));
+    let whole = lines.join("\n");
+    if escaped_bytes(&whole) <= WORDS_BYTES {
+        return (Vec::new(), whole);
     }
+    let sentence = sentence.map(|sentence| format!("\n{sentence}")).unwrap_or_default();
+    let last = failure.within(WORDS_BYTES.saturating_sub(escaped_bytes(&sentence)));
+    (chunks(&failure.lines(), REPORT_BYTES), format!("{last}{sentence}"))
 }

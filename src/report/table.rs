@@ -1,9 +1,14 @@
 //! Aligned columns. In: rows of text. Out: lines.
 
+use super::fit::harmless;
+
 /// Lays `rows` out under `header`, columns two spaces apart, none after the last.
 pub fn align(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    // A name from the history or a folder may hold a line feed; a row stays a row.
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| harmless(cell).replace(['\n', '\t'], " ")).collect()).collect();
     let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }

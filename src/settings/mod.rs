@@ -6,6 +6,7 @@ mod values;
 mod variables;
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -135,8 +136,10 @@ impl fmt::Debug for DatabaseUrl {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", self.list())]
 pub struct SettingsError {
-    /// The bad ones, in the order of [`VARIABLES`].
+    /// The bad ones.
     pub problems: Vec<ValueError>,
+    /// What could be read, with defaults for the rest: how the problems are to be told.
+    pub readable: Box<Settings>,
 }
 
 impl SettingsError {
@@ -167,18 +170,18 @@ struct Raw {
 }
 
 impl Settings {
-    /// Reads all settings from `environment`. An empty variable counts as unset.
+    /// Reads all settings from `environment`. An empty variable counts as unset; white space around a value is none
+    /// of it.
     ///
     /// # Errors
     /// [`SettingsError`] lists every variable whose value cannot be used.
-    pub fn read(environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
-        let set: HashMap<String, String> =
-            environment.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
+    pub fn read(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, SettingsError> {
         let mut problems = Vec::new();
-        let raw: Raw = envy::prefixed(variables::PREFIX).from_iter(set.clone()).unwrap_or_default();
         let mut check = Check { problems: &mut problems };
+        let set = check.texts(environment);
+        let raw = check.raw(&set);
         let settings = Self {
-            migrations: raw.migrations.map(PathBuf::from),
+            migrations: check.folder(raw.migrations),
             database_url: check.database_url(&set),
             has_unpooled_url: set.contains_key("DATABASE_UNPOOLED_URL"),
             history_table: check.table_name(raw.history_table),
@@ -196,10 +199,10 @@ impl Settings {
             when_existing: check.choice("SCHEMAGATE_WHEN_EXISTING", raw.when_existing, Policy::CHOICES, Policy::Refuse),
             log_format: check.choice("SCHEMAGATE_LOG_FORMAT", raw.log_format, LogFormat::CHOICES, LogFormat::Auto),
             log: check.filter(raw.log),
-            termination_log: raw.termination_log.map_or_else(|| PathBuf::from(DEFAULT_TERMINATION_LOG), PathBuf::from),
+            termination_log: termination_log(raw.termination_log.map(OsString::from)),
             unknown: variables::unknown(set.keys().map(String::as_str)),
         };
-        if problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems }) }
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError { problems, readable: Box::new(settings) }) }
     }
 }
 
@@ -211,7 +214,15 @@ pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(300);
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_LOCK_ATTEMPTS: u32 = 10;
 const DEFAULT_HISTORY_TABLE: &str = "drizzle.__migrations__";
+const DEFAULT_LOG: &str = "info";
 const DEFAULT_TERMINATION_LOG: &str = "/dev/termination-log";
+/// The variable that must be read even where settings are not.
+pub const TERMINATION_LOG: &str = "SCHEMAGATE_TERMINATION_LOG";
+
+/// Where the reason of a failure goes, given what [`TERMINATION_LOG`] holds.
+pub fn termination_log(value: Option<OsString>) -> PathBuf {
+    value.filter(|path| !path.is_empty()).map_or_else(|| PathBuf::from(DEFAULT_TERMINATION_LOG), PathBuf::from)
+}
 
 impl Atomicity {
     const CHOICES: &'static [Choice<Self>] = &[("release", Self::Release), ("migration", Self::Migration)];
@@ -236,13 +247,44 @@ impl Check<'_> {
         result.map_err(|problem| self.problems.push(problem)).ok()
     }
 
+    /// The variables that hold something. One of ours whose bytes are no UTF-8 must not count as unset.
+    fn texts(&mut self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> HashMap<String, String> {
+        let mut set = HashMap::new();
+        for (name, value) in environment {
+            let Ok(name) = name.into_string() else { continue };
+            match value.into_string() {
+                Ok(value) if value.trim().is_empty() => {}
+                Ok(value) => drop(set.insert(name, value.trim().to_owned())),
+                Err(_) if variables::is_known(&name) => self.problems.push(ValueError::NotUtf8 { variable: name }),
+                Err(_) => {}
+            }
+        }
+        set
+    }
+
+    fn raw(&mut self, set: &HashMap<String, String>) -> Raw {
+        // Known names only: envy folds the case, and `SCHEMAGATE_Lock_Wait` is no setting.
+        let known = set.iter().filter(|(name, _)| variables::is_known(name));
+        let raw = envy::prefixed(variables::PREFIX).from_iter(known.map(|(name, value)| (name.clone(), value.clone())));
+        self.keep(raw.map_err(|source| ValueError::Environment { source })).unwrap_or_default()
+    }
+
+    fn folder(&mut self, value: Option<String>) -> Option<PathBuf> {
+        let variable = "SCHEMAGATE_MIGRATIONS";
+        let read = |text: String| match text.contains("://") {
+            true => Err(ValueError::UrlForFolder { variable }),
+            false => Ok(PathBuf::from(text)),
+        };
+        value.and_then(|text| self.keep(read(text)))
+    }
+
     fn duration(
         &mut self,
         variable: &'static str,
         value: Option<String>,
         read: fn(&'static str, &str) -> Result<Duration, ValueError>,
     ) -> Option<Duration> {
-        value.and_then(|text| self.keep(read(variable, text.trim())))
+        value.and_then(|text| self.keep(read(variable, &text)))
     }
 
     fn choice<T: Copy>(
@@ -252,11 +294,11 @@ impl Check<'_> {
         choices: &'static [Choice<T>],
         default: T,
     ) -> T {
-        value.and_then(|text| self.keep(choice(variable, text.trim(), choices))).unwrap_or(default)
+        value.and_then(|text| self.keep(choice(variable, &text, choices))).unwrap_or(default)
     }
 
     fn attempts(&mut self, value: Option<String>) -> u32 {
-        let read = |text: String| match text.trim().parse::<u32>() {
+        let read = |text: String| match text.parse::<u32>() {
             Ok(attempts) if attempts > 0 => Ok(attempts),
             _ => Err(ValueError::Number { variable: "SCHEMAGATE_LOCK_ATTEMPTS", value: text }),
         };
@@ -265,7 +307,7 @@ impl Check<'_> {
 
     fn table_name(&mut self, value: Option<String>) -> TableName {
         let text = value.unwrap_or_else(|| DEFAULT_HISTORY_TABLE.to_owned());
-        let read = TableName::parse(text.trim()).map_err(|reason| ValueError::Table {
+        let read = TableName::parse(&text).map_err(|reason| ValueError::Table {
             variable: "SCHEMAGATE_HISTORY_TABLE",
             value: text.clone(),
             reason,
@@ -274,11 +316,9 @@ impl Check<'_> {
     }
 
     fn filter(&mut self, value: Option<String>) -> String {
-        let text = value.unwrap_or_else(|| "info".to_owned());
-        let read = tracing_subscriber::EnvFilter::try_new(&text)
-            .map_err(|error| ValueError::Filter { value: text.clone(), reason: error.to_string() });
-        self.keep(read);
-        text
+        let read =
+            |text: String| if values::is_filter(&text) { Ok(text) } else { Err(ValueError::Filter { value: text }) };
+        value.and_then(|text| self.keep(read(text))).unwrap_or_else(|| DEFAULT_LOG.to_owned())
     }
 
     /// `SCHEMAGATE_DATABASE_URL` wins over `DATABASE_URL`; each may come from the file that its `_FILE` twin names.
@@ -286,7 +326,7 @@ impl Check<'_> {
         for (variable, file_variable) in variables::URLS {
             let url = match (set.get(*variable), set.get(*file_variable)) {
                 (Some(_), Some(_)) => Err(ValueError::Both { variable, file_variable }),
-                (Some(text), None) => Ok(DatabaseUrl { text: text.trim().to_owned(), variable }),
+                (Some(text), None) => Ok(DatabaseUrl { text: text.clone(), variable }),
                 (None, Some(path)) => {
                     values::secret_file(file_variable, path).map(|text| DatabaseUrl { text, variable: file_variable })
                 }
@@ -303,7 +343,7 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::read(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        Settings::read(pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))))
     }
 
     #[test]
@@ -354,8 +394,33 @@ mod tests {
 
     #[test]
     fn an_unknown_variable_is_kept_with_the_nearest_known_name() {
-        let settings = read(&[("SCHEMAGATE_LOCK_WAITS", "5m"), ("SCHEMAGATE_PORT_80_TCP_ADDR", "10.0.0.1")]).unwrap();
-        assert_eq!(settings.unknown[0].nearest, Some("SCHEMAGATE_LOCK_WAIT"));
-        assert_eq!(settings.unknown[1].nearest, None);
+        let near = [("LOCK_WAITS", "LOCK_WAIT"), ("LOCK_WIAT", "LOCK_WAIT"), ("MIGRATION", "MIGRATIONS")];
+        for (wrong, right) in near {
+            let settings = read(&[(&format!("SCHEMAGATE_{wrong}"), "5m")]).unwrap();
+            assert_eq!(settings.unknown[0].nearest, Some(format!("SCHEMAGATE_{right}").as_str()));
+        }
+        for far in ["PORT_80_TCP_ADDR", "PORT", "URL", "SERVICE_HOST"] {
+            let settings = read(&[(&format!("SCHEMAGATE_{far}"), "5m")]).unwrap();
+            assert_eq!(settings.unknown[0].nearest, None, "{far}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_another_case_is_no_setting_and_hides_none() {
+        let settings = read(&[("SCHEMAGATE_lock_wait", "1s"), ("SCHEMAGATE_LOCK_WAIT", "2s")]).unwrap();
+        assert_eq!(settings.lock_wait, Duration::from_secs(2));
+        assert_eq!(settings.unknown[0].name, "SCHEMAGATE_lock_wait");
+    }
+
+    #[test]
+    fn what_can_be_read_says_how_the_problems_are_told() {
+        let error = read(&[
+            ("SCHEMAGATE_LOCK_WAIT", "5 bananas"),
+            ("SCHEMAGATE_LOG_FORMAT", "text"),
+            ("SCHEMAGATE_TERMINATION_LOG", "/x"),
+        ])
+        .unwrap_err();
+        assert_eq!(error.readable.log_format, LogFormat::Text);
+        assert_eq!(error.readable.termination_log, PathBuf::from("/x"));
     }
 }

@@ -12,7 +12,7 @@ pub(super) type Choice<T> = (&'static str, T);
 #[derive(Debug, thiserror::Error)]
 pub enum ValueError {
     /// Not a duration.
-    #[error("{variable}: `{value}` is no duration; write it like `500ms`, `30s` or `5m`")]
+    #[error("{variable}: {} is no duration; write it like `500ms`, `30s` or `5m`, up to a year", shown(.value))]
     Duration {
         /// The variable.
         variable: &'static str,
@@ -20,7 +20,7 @@ pub enum ValueError {
         value: String,
     },
     /// A duration that PostgreSQL's timeouts cannot hold.
-    #[error("{variable}: `{value}` is out of range; whole milliseconds up to 24 days are allowed")]
+    #[error("{variable}: {} is out of range; whole milliseconds up to 24 days are allowed", shown(.value))]
     TimeoutRange {
         /// The variable.
         variable: &'static str,
@@ -28,7 +28,7 @@ pub enum ValueError {
         value: String,
     },
     /// None of the words allowed.
-    #[error("{variable}: `{value}` is not allowed; {}", suggestion(.value, .allowed))]
+    #[error("{variable}: {} is not allowed; {}", shown(.value), suggestion(.value, .allowed))]
     Choice {
         /// The variable.
         variable: &'static str,
@@ -38,7 +38,7 @@ pub enum ValueError {
         allowed: Vec<&'static str>,
     },
     /// Not a whole number from 1.
-    #[error("{variable}: `{value}` is no whole number from 1")]
+    #[error("{variable}: {} is no whole number from 1", shown(.value))]
     Number {
         /// The variable.
         variable: &'static str,
@@ -46,7 +46,7 @@ pub enum ValueError {
         value: String,
     },
     /// Not the name of a table.
-    #[error("{variable}: `{value}` names no table: {reason}")]
+    #[error("{variable}: {} names no table: {reason}", shown(.value))]
     Table {
         /// The variable.
         variable: &'static str,
@@ -56,12 +56,28 @@ pub enum ValueError {
         reason: TableNameError,
     },
     /// Not a log filter.
-    #[error("SCHEMAGATE_LOG: `{value}` is no log filter ({reason}); write it like `info` or `schemagate=debug`")]
+    #[error("SCHEMAGATE_LOG: {} is no log filter; write it like `info`, `debug` or `schemagate=debug`", shown(.value))]
     Filter {
         /// The value.
         value: String,
-        /// What is wrong with it.
-        reason: String,
+    },
+    /// A URL where a folder is wanted.
+    #[error("{variable}: a URL, where a folder is wanted (not shown: it may hold a password)")]
+    UrlForFolder {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// Bytes that are no UTF-8, which would otherwise look like no value at all.
+    #[error("{variable}: the value is not valid UTF-8")]
+    NotUtf8 {
+        /// The variable.
+        variable: String,
+    },
+    /// The environment could not be taken in.
+    #[error("the SCHEMAGATE_ variables cannot be read: {source}")]
+    Environment {
+        /// The reason.
+        source: envy::Error,
     },
     /// A variable and its `_FILE` twin are both set.
     #[error("{variable} and {file_variable} are both set; unset one")]
@@ -72,7 +88,7 @@ pub enum ValueError {
         file_variable: &'static str,
     },
     /// A secret's file cannot be read.
-    #[error("{variable}: cannot read {path}: {reason}")]
+    #[error("{variable}: cannot read {}: {reason}", file_shown(.path))]
     File {
         /// The variable.
         variable: &'static str,
@@ -82,13 +98,30 @@ pub enum ValueError {
         reason: std::io::Error,
     },
     /// A secret's file is empty.
-    #[error("{variable}: {path} is empty")]
+    #[error("{variable}: {} is empty", file_shown(.path))]
     EmptyFile {
         /// The variable.
         variable: &'static str,
         /// The path it names.
         path: String,
     },
+}
+
+/// A value as a message repeats it, unless it looks like a URL pasted into the wrong variable.
+fn shown(value: &str) -> String {
+    const LONGEST_CHARS: usize = 80;
+    if value.contains("://") || value.contains('@') || value.to_lowercase().contains("password") {
+        return "the value (not shown: it may hold a password)".to_owned();
+    }
+    let more = if value.chars().nth(LONGEST_CHARS).is_some() { "…" } else { "" };
+    let text: String = value.chars().take(LONGEST_CHARS).collect();
+    format!("`{}{more}`", text.escape_debug())
+}
+
+/// A path as a message repeats it. What does not begin like one may be the secret itself instead of its file.
+fn file_shown(path: &str) -> String {
+    let is_path = path.starts_with(['/', '.']) && !path.contains("://");
+    if is_path { path.escape_debug().to_string() } else { "the file that it should name".to_owned() }
 }
 
 fn suggestion(value: &str, allowed: &[&'static str]) -> String {
@@ -134,6 +167,15 @@ pub(super) fn choice<T: Copy>(
     })
 }
 
+/// Whether `text` filters a log. A single word that is no level would be taken for a module of that name, and
+/// silence everything: `inof`, `warning`.
+pub(super) fn is_filter(text: &str) -> bool {
+    let is_word = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let known = |part: &str| part.parse::<tracing_subscriber::filter::LevelFilter>().is_ok() || part == "schemagate";
+    text.split(',').map(str::trim).all(|part| !is_word(part) || known(part))
+        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+}
+
 /// The text of a mounted secret, without the line end that editors leave.
 pub(super) fn secret_file(variable: &'static str, path: &str) -> Result<String, ValueError> {
     let text = std::fs::read_to_string(Path::new(path)).map_err(|reason| ValueError::File {
@@ -161,6 +203,29 @@ mod tests {
         assert_eq!(parse_duration("5"), None);
         assert_eq!(parse_duration("-5s"), None);
         assert_eq!(parse_duration("9999999999999d"), None);
+    }
+
+    #[test]
+    fn a_filter_is_a_level_or_names_a_level_for_a_module() {
+        for text in ["info", "DEBUG", "off", "0", "schemagate", "warn,schemagate::run=debug", "schemagate=trace, info"]
+        {
+            assert!(is_filter(text), "{text}");
+        }
+        for text in ["inof", "warning", "warn,verbose", "schemagate=loud", "a=b=c"] {
+            assert!(!is_filter(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_may_be_a_secret_is_not_repeated() {
+        for value in ["postgres://u:canary@h/d", "u:canary@h", "host=h password=canary"] {
+            assert!(!shown(value).contains("canary"));
+            assert!(!file_shown(value).contains("canary"));
+        }
+        assert!(!file_shown("canary").contains("canary"));
+        assert_eq!(shown("5\n\u{1b}[2J"), "`5\\n\\u{1b}[2J`");
+        assert_eq!(shown(&"x".repeat(81)).chars().count(), 83);
+        assert_eq!(file_shown("/run/secrets/url"), "/run/secrets/url");
     }
 
     #[test]

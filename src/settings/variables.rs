@@ -24,6 +24,11 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 pub(super) const URLS: &[(&str, &str)] =
     &[("SCHEMAGATE_DATABASE_URL", "SCHEMAGATE_DATABASE_URL_FILE"), ("DATABASE_URL", "DATABASE_URL_FILE")];
 
+/// Whether `name` is a setting.
+pub(super) fn is_known(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| variable.name == name)
+}
+
 /// Every setting, in the order users read them.
 pub const VARIABLES: &[Variable] = &[
     variable(
@@ -49,7 +54,11 @@ pub const VARIABLES: &[Variable] = &[
         "release",
         "`release`: everything pending in one transaction; `migration`: one transaction each",
     ),
-    variable("SCHEMAGATE_DEADLINE", "none", "limit of the whole run; when it passes, as SIGTERM, with exit code 75"),
+    variable(
+        "SCHEMAGATE_DEADLINE",
+        "none",
+        "limit of the whole run; when it passes, as SIGTERM, with exit code 75; 0: none",
+    ),
     variable("SCHEMAGATE_CONNECT_DEADLINE", "60s", "how long to wait for a database that is not there yet; 0: one try"),
     variable("SCHEMAGATE_LOCK_WAIT", "5m", "how long to wait for another run's advisory lock; 0: one try"),
     variable(
@@ -90,20 +99,21 @@ pub const VARIABLES: &[Variable] = &[
 /// The variables of our prefix that no setting has. Kubernetes injects such names for a service called schemagate,
 /// so they are told and not refused.
 pub(super) fn unknown<'a>(names: impl Iterator<Item = &'a str>) -> Vec<UnknownVariable> {
-    let known = |name: &str| VARIABLES.iter().any(|variable| variable.name == name);
     let mut unknown: Vec<UnknownVariable> = names
-        .filter(|name| name.starts_with(PREFIX) && !known(name))
+        .filter(|name| name.starts_with(PREFIX) && !is_known(name))
         .map(|name| UnknownVariable { name: name.to_owned(), nearest: nearest(name) })
         .collect();
     unknown.sort_by(|a, b| a.name.cmp(&b.name));
     unknown
 }
 
+/// A third of the letters behind the prefix may be wrong: `LOCK_WIAT` is meant for `LOCK_WAIT`, `URL` not for `LOG`.
 fn nearest(name: &str) -> Option<&'static str> {
+    let letters = name.len().saturating_sub(PREFIX.len());
     VARIABLES
         .iter()
         .map(|variable| (strsim::damerau_levenshtein(variable.name, name), variable.name))
         .min()
-        .filter(|(distance, _)| *distance <= 4)
+        .filter(|(distance, _)| *distance <= letters / 3)
         .map(|(_, name)| name)
 }

@@ -10,13 +10,20 @@
 )]
 
 mod apply;
+mod arguments;
+mod connection;
 mod failure;
 mod harness;
 mod lock;
 mod lost;
 mod no_transaction;
+mod output;
+mod pooler;
 mod round_trips;
 mod session_state;
+mod settings;
+mod standby;
 mod stop;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
+mod tls;
