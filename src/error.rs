@@ -274,7 +274,10 @@ fn own_statement_code(error: &QueryError) -> ExitCode {
 fn own_server_code(error: &ServerError) -> ExitCode {
     match error.sqlstate.as_str() {
         "42501" | "25006" => ExitCode::NotPermitted,
-        "57014" => ExitCode::TryAgain,
+        // 23505: another tool, which takes no lock of ours, recorded the same version.
+        "57014" | "23505" => ExitCode::TryAgain,
+        // The history table takes no row of ours.
+        code if code.starts_with("22") || code.starts_with("23") => ExitCode::Configuration,
         _ if error.short_of_resources() || error.lost_to_other_sessions() => ExitCode::TryAgain,
         _ => ExitCode::Defect,
     }

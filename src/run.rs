@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::apply::{self, Applied, ApplyError, DatabaseState, Progress};
 use crate::error::Error;
+use crate::existing;
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{Migration, MigrationSet, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
@@ -20,9 +21,9 @@ use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Rows, Session};
 use crate::postgres::startup::Route;
 use crate::postgres::watch::{Watcher, patience};
-use crate::postgres::{counted, duration_text, literal, milliseconds};
+use crate::postgres::{counted, duration_text, milliseconds};
 use crate::review::{self, Reviewed};
-use crate::settings::{Policy, Settings, TableName};
+use crate::settings::{Settings, TableName};
 use crate::stop::Stop;
 
 /// A session lost so often without a newly recorded migration is lost for good: a migration that crashes its server
@@ -195,11 +196,7 @@ impl Run<'_> {
         }
         self.refuse_transaction_pooler(&session).await?;
         let key = LockKey::for_table(&reading.table.name);
-        let existing = if reading.applied.is_empty() && settings.when_existing == Policy::Refuse {
-            review::created_tables(&reviewed)
-        } else {
-            Vec::new()
-        };
+        let existing = existing::wanted(settings, &reading, &reviewed);
         let locked = self.lock(&session, key, &existing, target).await?;
         let plan = plan_for(settings, set, &locked.reading, target)?;
         if plan.pending.is_empty() {
@@ -251,7 +248,7 @@ impl Run<'_> {
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {}{}; {}; {}",
             self.settings_sql(session),
             key.try_sql(),
-            existing_sql(existing),
+            existing::list_sql(existing),
             history::read_sql(&self.settings.history_table)
         );
         let started = Instant::now();
@@ -268,7 +265,7 @@ impl Run<'_> {
             let (ours, holder) = LockKey::read_try(tried, holders);
             let locked = Locked {
                 reading: self.reading(&answer)?,
-                existing: found.iter().filter_map(|row| row.first().cloned().flatten()).collect(),
+                existing: existing::read(found),
                 lock_timeout: lock_timeout(tried),
             };
             if ours {
@@ -393,8 +390,13 @@ fn applied_of(migration: &Migration) -> Applied {
 }
 
 fn warn_of(plan: &Plan<'_>) {
-    for file in &plan.other_line_ends {
-        tracing::warn!("{file}: differs from what was applied by line ends or a byte-order mark only");
+    if let [first, rest @ ..] = plan.other_line_ends.as_slice() {
+        // One warning, however many: a checkout that turned all line ends must not bury the log of every pod's start.
+        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+        tracing::warn!(
+            files = plan.other_line_ends.len(),
+            "{first}{more}: differs from what was applied by line ends or a byte-order mark only; taken as the same"
+        );
     }
     if let (Some(first), Some(last)) = (plan.ahead.first(), plan.ahead.last()) {
         tracing::warn!(
@@ -422,28 +424,6 @@ fn still_pending<'a>(plan: &Plan<'a>, reviewed: Vec<Reviewed<'a>>) -> Result<Vec
     let kept: Vec<Reviewed<'a>> =
         reviewed.into_iter().filter(|reviewed| wanted.binary_search(&reviewed.migration.version()).is_ok()).collect();
     if kept.len() == wanted.len() { Ok(kept) } else { Ok(review::review(&plan.pending)?) }
-}
-
-/// Lists those of `tables` that exist; a name without a schema is looked for where it would be created.
-fn existing_sql(tables: &[TableName]) -> String {
-    if tables.is_empty() {
-        return "SELECT NULL WHERE false".to_owned();
-    }
-    let rows: Vec<String> = tables
-        .iter()
-        .map(|table| {
-            let schema = match table.schema() {
-                Some(schema) => literal(&crate::settings::quote_identifier(schema)),
-                None => "pg_catalog.quote_ident(pg_catalog.current_schema())".to_owned(),
-            };
-            let name = literal(&crate::settings::quote_identifier(table.table()));
-            format!("({}, {schema} || '.' || {name})", literal(&table.to_string()))
-        })
-        .collect();
-    format!(
-        "SELECT t.name FROM (VALUES {}) AS t (name, full_name) WHERE pg_catalog.to_regclass(t.full_name) IS NOT NULL",
-        rows.join(", ")
-    )
 }
 
 /// `lock_timeout` as the server shows it: `5s`, `1min`, `500ms`, `0`.

@@ -1,15 +1,19 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
-use super::fit::cut_middle;
 use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
 use crate::error::Error;
 use crate::history::HistoryError;
+use crate::migrations::IntakeError;
+use crate::migrations::new::NewNameError;
 use crate::plan::{Divergence, PlanError};
 use crate::postgres::server_error::{QueryError, ServerError};
 use crate::review::ReviewError;
+use crate::settings::TableName;
 
 use super::connecting;
+use super::fit::cut_middle;
+use super::state::state_text;
 
 /// A failure in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,14 +71,26 @@ fn error_lines(error: &Error) -> Vec<String> {
         Error::Review(ReviewError::Forbidden(findings)) => {
             let mut lines = vec![error.to_string()];
             for finding in findings {
-                lines.push(finding.to_string());
-                lines.extend(excerpt_lines(finding.line, &finding.excerpt, Some(finding.caret)));
-                lines.push(format!("  hint: {}", finding.hint));
+                lines.push(format!("  {finding}"));
+                let excerpt = excerpt_lines(finding.line, &finding.excerpt, Some(finding.caret));
+                lines.extend(excerpt.iter().map(|line| format!("  {line}")));
+                lines.push(format!("    hint: {}", finding.hint));
             }
             lines
         }
+        Error::Intake(error) | Error::NewName(NewNameError::Folder(error)) => intake_lines(error),
         other => other.to_string().lines().map(ToOwned::to_owned).collect(),
     }
+}
+
+/// Each problem with its own way out under it: "name it V2__b.sql" says nothing far from the file it means.
+fn intake_lines(error: &IntakeError) -> Vec<String> {
+    let mut lines = vec![error.headline()];
+    for problem in &error.problems {
+        lines.push(format!("  {problem}"));
+        lines.extend(error.hint_for(problem).map(|hint| format!("    hint: {hint}")));
+    }
+    lines
 }
 
 fn details(error: &Error) -> Details {
@@ -85,12 +101,7 @@ fn details(error: &Error) -> Details {
         ]),
         Error::UnreadableVariable { .. } => untouched(&["write the value in UTF-8, or percent-encoded in the URL"]),
         Error::Url { source, .. } => (Vec::new(), UNTOUCHED.to_owned(), source.hint().into_iter().collect()),
-        Error::Intake(error) => {
-            let mut hints: Vec<String> = error.problems.iter().filter_map(|problem| problem.fault.hint()).collect();
-            hints.dedup();
-            hints.extend(error.hint().map(ToOwned::to_owned));
-            (Vec::new(), UNTOUCHED.to_owned(), hints)
-        }
+        Error::Intake(error) => untouched(error.hint().as_slice()),
         Error::Read(error) => untouched(&[error.hint()]),
         Error::Connect(error) => {
             let server = connecting::server_of(error).flat_map(|error| server_lines(Some(error))).collect();
@@ -136,10 +147,10 @@ fn details(error: &Error) -> Details {
             let server = connecting::server_of(source).flat_map(|error| server_lines(Some(error))).collect();
             (server, state_text(state), connecting::hints(source))
         }
-        Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
+        Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source, None)),
         Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
-        Error::NotUpToDate { .. } => {
-            (Vec::new(), String::new(), vec!["`schemagate up` applies what is pending".to_owned()])
+        Error::NotUpToDate { pending, divergent, missing, ahead } => {
+            (Vec::new(), String::new(), not_up_to_date_hints(*pending, divergent + missing, *ahead))
         }
         Error::NewName(error) => {
             (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
@@ -151,6 +162,15 @@ fn details(error: &Error) -> Details {
             vec!["make room, or send the output somewhere else; then run it again".to_owned()],
         ),
     }
+}
+
+fn not_up_to_date_hints(pending: usize, unfit: usize, ahead: usize) -> Vec<String> {
+    let hints = [
+        (unfit, "`schemagate plan` says what does not fit and the way out"),
+        (pending, "`schemagate up` applies what is pending"),
+        (ahead, "a newer release has migrated this database: deploy that one, or check with its files"),
+    ];
+    hints.into_iter().filter(|(count, _)| *count > 0).map(|(_, hint)| hint.to_owned()).collect()
 }
 
 fn pooler_hint(unpooled_url_set: bool) -> &'static str {
@@ -165,13 +185,17 @@ fn pooler_hint(unpooled_url_set: bool) -> &'static str {
 
 fn history_details(error: &HistoryError) -> Details {
     match error {
-        HistoryError::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
+        HistoryError::Query { table, source } => {
+            // Its context and inner query are our own block, which says nothing to anybody else.
+            let bare = source.server().map(|error| ServerError { context: None, internal: None, ..error.clone() });
+            (server_lines(bare.as_ref()), UNTOUCHED.to_owned(), own_hints(source, Some(table)))
+        }
         HistoryError::Shape { .. } => untouched(&[
             "SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table \
              that does not exist yet",
         ]),
         HistoryError::Row { .. } | HistoryError::Twice { .. } => {
-            untouched(&["mend or remove the row by hand; `schemagate status` must be able to read every row"])
+            untouched(&["mend or remove that row by hand: what is applied is not known while one row cannot be read"])
         }
         HistoryError::NoSchema { .. } => {
             untouched(&["name a schema in SCHEMAGATE_HISTORY_TABLE, or create one of the search_path"])
@@ -253,7 +277,9 @@ fn apply_details(error: &ApplyError) -> Details {
             (Vec::new(), state_text(state), vec![cause_hint(*cause).to_owned()])
         }
         ApplyError::Changed { source, state } => (Vec::new(), state_text(state), vec![source.hint().to_owned()]),
-        ApplyError::Own { source, state, .. } => (server_lines(source.server()), state_text(state), own_hints(source)),
+        ApplyError::Own { source, state, .. } => {
+            (server_lines(source.server()), state_text(state), own_hints(source, None))
+        }
         ApplyError::LockLost { state } => (
             Vec::new(),
             state_text(state),
@@ -302,11 +328,13 @@ fn migration_hint(error: &ServerError) -> String {
     hint.to_owned()
 }
 
-fn own_hints(error: &QueryError) -> Vec<String> {
+fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<String> {
     let hint = match error.sqlstate() {
-        Some("42501") => {
-            "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that \
-             schema is missing), and SELECT and INSERT on the table"
+        Some("42501") => return vec![grant_hint(error, history)],
+        Some("23505") => "another tool recorded the same version meanwhile: run again",
+        Some(code) if code.starts_with("22") || code.starts_with("23") => {
+            "the history table takes no row of schemagate's: give it the columns version (integer or bigint, primary \
+             key), name, applied_on and checksum (varchar(255)), and no other that must be filled"
         }
         Some("25006") => "the session is read-only: lift default_transaction_read_only",
         Some("57014") => "the statement was cancelled: by statement_timeout or by a person; deploy again",
@@ -317,34 +345,26 @@ fn own_hints(error: &QueryError) -> Vec<String> {
     vec![hint.to_owned()]
 }
 
-/// The state in words.
-pub fn state_text(state: &DatabaseState) -> String {
-    let kept = |migrations: usize| match migrations {
-        0 => "nothing else of this run was kept".to_owned(),
-        1 => "1 migration of this run is kept".to_owned(),
-        many => format!("{many} migrations of this run are kept"),
-    };
-    match state {
-        DatabaseState::Unchanged => "nothing of this run was kept".to_owned(),
-        DatabaseState::EarlierKept { migrations, last } => {
-            format!("{}, up to {last}; what failed was rolled back", kept(*migrations))
-        }
-        DatabaseState::PartlyKept { file } => {
-            format!("what {file} did before it ended its transaction is kept and not recorded")
-        }
-        DatabaseState::NotUndone { file, invalid_index: Some(index), migrations } => format!(
-            "{file} left the invalid index {index}, which slows writes and serves no query; the next run drops and \
-             builds it anew; {}",
-            kept(*migrations)
-        ),
-        DatabaseState::NotUndone { file, invalid_index: None, migrations } => {
-            format!("what {file} did outside a transaction is not undone, and not recorded; {}", kept(*migrations))
-        }
-        DatabaseState::RollingBack { migrations } => {
-            format!("the server rolls back the open transaction by itself; {}", kept(*migrations))
-        }
-        DatabaseState::Unknown => "what the history records counts; `schemagate status` shows it".to_owned(),
+/// What to grant. The server's message names the object, but only in English.
+fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
+    let message = error.server().map_or("", |error| error.message.as_str());
+    let object = |kind: &str| message.strip_prefix("permission denied for ")?.strip_prefix(kind);
+    if let Some(database) = object("database ") {
+        return format!(
+            "the schema of the history table is missing: CREATE SCHEMA … AUTHORIZATION this role, or GRANT CREATE ON \
+             DATABASE {database} TO this role"
+        );
     }
+    if let Some(schema) = object("schema ") {
+        return format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO this role (to only look, USAGE is enough)");
+    }
+    if let Some(table) = object("table ") {
+        let table = history.map_or_else(|| format!("the history table ({table})"), TableName::quoted);
+        return format!("GRANT SELECT, INSERT ON {table} TO this role (to only look, SELECT is enough)");
+    }
+    "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that schema is \
+     missing), and SELECT and INSERT on the table"
+        .to_owned()
 }
 
 fn failure_lines(failure: &MigrationFailure) -> Vec<String> {

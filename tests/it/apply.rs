@@ -25,7 +25,7 @@ fn rows(database: &Database) -> String {
 fn a_release_leaves_nothing_when_the_last_of_three_fails() {
     let database = Database::new();
     let outcome = Job::on(&database).migrations(failing_third().path()).run();
-    outcome.assert_code(1).assert_stdout("state: nothing of this release was kept");
+    outcome.assert_code(1).assert_stdout("state: nothing of this run was kept");
     assert!(database.tables().is_empty());
     assert_eq!(database.value("select count(*) from pg_namespace where nspname = 'drizzle'").as_deref(), Some("0"));
 }
@@ -38,8 +38,8 @@ fn atomicity_migration_keeps_the_first_two_and_says_so() {
     let outcome = job().migrations(folder.path()).run();
     outcome
         .assert_code(1)
-        .assert_stdout("state: 2 migrations of this release are kept, up to V2__b.sql; what failed was rolled back");
-    assert!(outcome.last_line().contains("2 migrations of this release were applied"), "{outcome}");
+        .assert_stdout("state: 2 migrations of this run are kept, up to V2__b.sql; what failed was rolled back");
+    assert!(outcome.last_line().contains("this run applied 2 migrations"), "{outcome}");
     assert_eq!(database.tables(), ["drizzle.__migrations__", "public.a", "public.b"]);
     folder.write("V3__c.sql", "create table c (b int);");
     job().migrations(folder.path()).run().assert_code(0);
@@ -72,7 +72,7 @@ fn a_file_edited_between_plan_and_its_turn_is_not_run_and_nothing_is_kept() {
     drop(blocker);
     let outcome = run.wait();
     outcome.assert_code(65).assert_stdout("V3__c.sql: the file changed while schemagate was running");
-    outcome.assert_stdout("state: nothing of this release was kept");
+    outcome.assert_stdout("state: nothing of this run was kept");
     assert!(database.tables().is_empty());
     database.assert_no_session();
 }
@@ -93,7 +93,7 @@ fn a_file_edited_before_its_turn_stops_after_what_is_committed() {
     database.wait_until("select exists (select from pg_locks where locktype = 'advisory' and not granted)", SOON);
     folder.write("V2__b.sql", "create table evil (b int);");
     drop(blocker);
-    run.wait().assert_code(65).assert_stdout("1 migration of this release is kept, up to V1__a.sql");
+    run.wait().assert_code(65).assert_stdout("1 migration of this run is kept, up to V1__a.sql");
     assert_eq!(rows(&database), "1");
 }
 
@@ -133,7 +133,7 @@ fn a_table_lock_is_waited_for_in_attempts_and_the_blocker_is_named() {
     outcome.assert_stdout(
         "V1__total.sql:2: statement 2: canceling statement due to lock timeout (55P03) after 3 attempts",
     );
-    outcome.assert_stdout("state: nothing of this release was kept");
+    outcome.assert_stdout("state: nothing of this run was kept");
     // The watcher's own line, at half of lock_timeout.
     outcome.assert_stdout("V1__total.sql is still running: waiting for");
     assert_eq!(database.tables(), ["public.orders"]);

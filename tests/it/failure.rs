@@ -31,9 +31,9 @@ fn a_parse_error_has_a_caret() {
     V1__x.sql:3:8: syntax error at or near "tabel" (42601)
          3 | create tabel b ();
            |        ^
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -44,9 +44,9 @@ fn an_unknown_column_in_a_later_statement_has_a_caret() {
     V1__x.sql:3:4: column "total" of relation "a" does not exist (42703)
          3 |   (total) values (1);
            |    ^
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -56,9 +56,9 @@ fn a_run_time_error_has_its_statement_and_line() {
     insta::assert_snapshot!(words(&database, "create table a ();\n;;\nselect 1;\n\nselect\n  1/0;\nselect 2;"), @r#"
     V1__x.sql:5: statement 3: division by zero (22012)
          5 | select
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -71,9 +71,9 @@ fn queries_that_a_rule_adds_count_as_none() {
     insta::assert_snapshot!(words(&database, "insert into t values (1);\nselect 1/0;"), @r#"
     V1__x.sql:2: statement 2: division by zero (22012)
          2 | select 1/0;
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -87,9 +87,9 @@ fn an_error_inside_a_function_has_its_query_and_call_stack() {
          2 | select f();
       in query: SELECT nothing from nowhere
       context: PL/pgSQL function f() line 1 at PERFORM
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -100,9 +100,9 @@ fn a_syntax_error_inside_do_is_placed_in_the_file() {
     V1__x.sql:5:3: syntax error at or near "perfrom" (42601)
          5 |   perfrom 1;
            |   ^
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -113,9 +113,9 @@ fn positions_count_characters_behind_a_byte_order_mark_and_crlf() {
     V1__x.sql:2:13: column "nothing" does not exist (42703)
          2 | select 'ü', nothing;
            |             ^
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -125,16 +125,16 @@ fn an_error_in_the_very_first_and_the_very_last_statement_is_placed() {
     insta::assert_snapshot!(words(&database, "select 1/0"), @r#"
     V1__x.sql:1: statement 1: division by zero (22012)
          1 | select 1/0
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
     insta::assert_snapshot!(words(&database, "select 1; select 2;\nselect 1/0"), @r#"
     V1__x.sql:2: statement 3: division by zero (22012)
          2 | select 1/0
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -149,9 +149,9 @@ fn a_deferred_constraint_is_told_with_its_table() {
       detail: Key (p)=(1) is not present in table "p".
       table: public.c
       constraint: c_p_fkey
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -165,9 +165,9 @@ fn a_unique_violation_has_detail_table_and_constraint() {
       detail: Key (a)=(1) already exists.
       table: public.t
       constraint: t_a_key
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: fix the file and deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -184,9 +184,9 @@ fn a_new_enum_value_used_in_its_transaction_is_told_with_the_cure() {
          1 | create table t (m mood default 'happy');
            |                                ^
       server hint: New enum values must be committed before they can be used.
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: a new enum value cannot be used in the transaction that adds it: set SCHEMAGATE_ATOMICITY=migration and use it in a later file, or put it into a release of its own
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
     run("migration").assert_code(0);
 }
@@ -199,9 +199,9 @@ fn statement_timeout_says_so() {
     insta::assert_snapshot!(failure(outcome.assert_code(1)), @r#"
     V1__x.sql:2: statement 2: canceling statement due to statement timeout (57014)
          2 | select pg_sleep(60);
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: the statement was cancelled: by statement_timeout (SCHEMAGATE_STATEMENT_TIMEOUT) or by a person
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
 }
 
@@ -215,9 +215,9 @@ fn a_privilege_that_a_migration_lacks_is_its_failure() {
     insta::assert_snapshot!(failure(outcome.assert_code(1)), @r#"
     V1__x.sql:1: statement 1: must be owner of table t (42501)
          1 | alter table t add a int;
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: grant the privilege to this role, or run the migration as another one; then deploy again
-    failed after [duration] with exit code 1: nothing of this release was applied
+    failed after [duration] with exit code 1: this run applied nothing
     "#);
     database.execute(&format!("revoke create on database {} from {role}", database.name()));
 }
@@ -230,9 +230,9 @@ fn a_privilege_that_the_history_lacks_is_ours() {
     let outcome = job(&database, &folder).env("DATABASE_URL", database.url_as(&role)).run();
     insta::assert_snapshot!(failure(outcome.assert_code(77)), @r#"
     creating the history table: permission denied for database [database] (42501)
-    state: nothing of this release was kept
-    hint: grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that schema is missing), and SELECT and INSERT on the table
-    failed after [duration] with exit code 77: nothing of this release was applied
+    state: nothing of this run was kept
+    hint: the schema of the history table is missing: CREATE SCHEMA … AUTHORIZATION this role, or GRANT CREATE ON DATABASE [database] TO this role
+    failed after [duration] with exit code 77: this run applied nothing
     "#);
 }
 
@@ -252,9 +252,9 @@ fn a_transaction_with_more_locks_than_the_server_has_room_for() {
     V1__x.sql… …: out of shared memory (53200)
        …
       server hint: You might need to increase max_locks_per_transaction.
-    state: nothing of this release was kept
+    state: nothing of this run was kept
     hint: the transaction needs more locks than the server has room for: set SCHEMAGATE_ATOMICITY=migration, or raise max_locks_per_transaction
-    failed after [duration] with exit code 75: nothing of this release was applied
+    failed after [duration] with exit code 75: this run applied nothing
     "#);
     assert!(database.tables().is_empty());
 }
@@ -265,7 +265,7 @@ fn as_json_the_failure_is_one_object_on_the_last_line() {
     let folder = Migrations::new().file("V1__x.sql", "select 1;\nselect 1/0;");
     let outcome = Job::on(&database).migrations(folder.path()).run();
     outcome.assert_code(1);
-    insta::assert_snapshot!(redact(outcome.last_line()), @r#"{"applied":0,"elapsed_ms":[ms],"exit_code":1,"level":"error","message":"V1__x.sql:2: statement 2: division by zero (22012)\n     2 | select 1/0;\nstate: nothing of this release was kept\nhint: fix the file and deploy again\nfailed after [duration] with exit code 1: nothing of this release was applied","outcome":"failed","timestamp":"[time]"}"#);
+    insta::assert_snapshot!(redact(outcome.last_line()), @r#"{"timestamp":"[time]","level":"error","message":"V1__x.sql:2: statement 2: division by zero (22012)\n     2 | select 1/0;\nstate: nothing of this run was kept\nhint: fix the file and deploy again\nfailed after [duration] with exit code 1: this run applied nothing","outcome":"failed","exit_code":1,"applied":0,"elapsed_ms":[ms]}"#);
 }
 
 #[test]
@@ -306,7 +306,7 @@ fn a_gigantic_message_of_the_server_fits_the_termination_log_and_the_last_line()
             assert!(written.len() <= 4096 && written.len() > 600);
             assert!(outcome.last_line().len() <= 2048, "{filler:?} {length}: {}", outcome.last_line().len());
             outcome.assert_stdout("failed after");
-            assert!(outcome.stdout.contains("P0001"), "{filler:?} {length}");
+            assert!(length > 1000 || outcome.stdout.contains("P0001"), "{filler:?} {length}");
         }
     }
 }

@@ -142,5 +142,5 @@ fn a_server_that_stays_away_leaves_the_state_to_the_history() {
     outcome.assert_code(69).assert_stdout("the connection was lost (").assert_stdout("could not be had again");
     // V1 is committed: to say that nothing was changed would be wrong.
     outcome.assert_nowhere("nothing was changed").assert_stdout("what the history records counts");
-    outcome.assert_stdout("1 migration of this release was applied");
+    outcome.assert_stdout("this run applied 1 migration");
 }

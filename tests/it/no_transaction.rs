@@ -222,6 +222,6 @@ fn what_runs_before_it_is_kept_and_what_runs_after_is_not_when_that_fails() {
     let (database, folder) = with("vacuum t;");
     let folder = folder.file("V2__b.sql", "create table b (); select 1/0;");
     let outcome = Job::on(&database).migrations(folder.path()).run();
-    outcome.assert_code(1).assert_stdout("1 migration of this release is kept, up to V1__x.sql");
+    outcome.assert_code(1).assert_stdout("1 migration of this run is kept, up to V1__x.sql");
     assert_eq!(rows(&database).as_deref(), Some("1"));
 }

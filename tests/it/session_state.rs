@@ -162,7 +162,7 @@ fn a_deferred_violation_names_the_right_file_table_and_constraint() {
         .assert_stdout("V2__f.sql: deferred constraints: insert or update on table \\\"c\\\" violates")
         .assert_stdout("table: public.c")
         .assert_stdout("constraint: c_p")
-        .assert_stdout("state: nothing of this release was kept");
+        .assert_stdout("state: nothing of this run was kept");
     assert!(database.tables().is_empty());
 }
 

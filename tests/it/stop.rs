@@ -55,7 +55,7 @@ fn a_signal_in_a_long_statement_cancels_it_and_rolls_back() {
         wait_for_statement(&database, "create table a");
         let outcome = stop(run, signal, code);
         let name = if code == 143 { "SIGTERM" } else { "SIGINT" };
-        outcome.assert_stdout(&format!("stopped by {name}")).assert_stdout("state: nothing of this release was kept");
+        outcome.assert_stdout(&format!("stopped by {name}")).assert_stdout("state: nothing of this run was kept");
         outcome.assert_stdout("cancelling the running statement");
         assert!(outcome.elapsed < Duration::from_secs(15));
         assert_nothing_left(&database);
@@ -68,7 +68,7 @@ fn sigterm_says_what_earlier_transactions_kept() {
     let folder = Migrations::new().file("V1__x.sql", "create table x ();").file("V2__a.sql", "select pg_sleep(60);");
     let run = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_ATOMICITY", "migration").spawn();
     wait_for_statement(&database, "pg_sleep");
-    stop(run, Signal::TERM, 143).assert_stdout("1 migration of this release is kept, up to V1__x.sql");
+    stop(run, Signal::TERM, 143).assert_stdout("1 migration of this run is kept, up to V1__x.sql");
     assert_nothing_left(&database);
 }
 
@@ -82,7 +82,7 @@ fn sigterm_while_waiting_for_a_table_lock() {
     let run = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOCK_TIMEOUT", "0").spawn();
     database
         .wait_until("select exists (select from pg_locks where not granted and relation = 'orders'::regclass)", SOON);
-    stop(run, Signal::TERM, 143).assert_stdout("nothing of this release was kept");
+    stop(run, Signal::TERM, 143).assert_stdout("nothing of this run was kept");
     assert_nothing_left(&database);
 }
 
@@ -97,7 +97,7 @@ fn sigterm_in_the_pause_between_attempts() {
     // The pause before the fifth attempt is 4 s.
     run.wait_for_line("attempt 5 of 10 follows", SOON);
     let sent = Instant::now();
-    stop(run, Signal::TERM, 143).assert_stdout("nothing of this release was kept");
+    stop(run, Signal::TERM, 143).assert_stdout("nothing of this run was kept");
     assert!(sent.elapsed() < Duration::from_secs(1), "{:?}", sent.elapsed());
     assert_nothing_left(&database);
 }
