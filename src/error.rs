@@ -235,6 +235,7 @@ fn connect_code(error: &ConnectError) -> ExitCode {
             | AttemptError::NoAddress
             | AttemptError::TimedOut { .. }
             | AttemptError::Closed { .. }
+            | AttemptError::Unanswered { .. }
             | AttemptError::InRecovery
             | AttemptError::SessionAttributes { .. } => ExitCode::Unavailable,
         },

@@ -5,7 +5,7 @@ use crate::history::Reading;
 use crate::postgres::literal;
 use crate::postgres::session::Rows;
 use crate::review::{Reviewed, created_tables};
-use crate::settings::{Policy, Settings, TableName, quote_identifier};
+use crate::settings::{Policy, Settings, TableName};
 
 /// The tables to look for: none where the history has rows, or where existing tables are allowed.
 pub fn wanted(settings: &Settings, reading: &Reading, reviewed: &[Reviewed<'_>]) -> Vec<TableName> {
@@ -17,7 +17,7 @@ pub fn wanted(settings: &Settings, reading: &Reading, reviewed: &[Reviewed<'_>])
 }
 
 /// One statement that lists those of `tables` that exist; a name without a schema is looked for where it would be
-/// created.
+/// created. Asks the catalogue, which everybody may read: `to_regclass` fails without USAGE on the schema.
 pub fn list_sql(tables: &[TableName]) -> String {
     if tables.is_empty() {
         return "SELECT NULL WHERE false".to_owned();
@@ -25,16 +25,16 @@ pub fn list_sql(tables: &[TableName]) -> String {
     let rows: Vec<String> = tables
         .iter()
         .map(|table| {
-            let schema = match table.schema() {
-                Some(schema) => literal(&quote_identifier(schema)),
-                None => "pg_catalog.quote_ident(pg_catalog.current_schema())".to_owned(),
-            };
-            let name = literal(&quote_identifier(table.table()));
-            format!("({}, {schema} || '.' || {name})", literal(&table.to_string()))
+            let schema = table.schema().map_or_else(|| "pg_catalog.current_schema()".to_owned(), literal);
+            let (shown, name) = (literal(&table.to_string()), literal(table.table()));
+            format!("({shown}, {schema}::pg_catalog.name, {name}::pg_catalog.name)")
         })
         .collect();
     format!(
-        "SELECT t.name FROM (VALUES {}) AS t (name, full_name) WHERE pg_catalog.to_regclass(t.full_name) IS NOT NULL",
+        "SELECT t.shown FROM (VALUES {}) AS t (shown, schema_name, table_name) \
+         JOIN pg_catalog.pg_namespace n ON n.nspname OPERATOR(pg_catalog.=) t.schema_name \
+         JOIN pg_catalog.pg_class c ON c.relnamespace OPERATOR(pg_catalog.=) n.oid \
+         AND c.relname OPERATOR(pg_catalog.=) t.table_name",
         rows.join(", ")
     )
 }

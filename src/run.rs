@@ -35,6 +35,8 @@ const STOPPED_CLOSE: Duration = Duration::from_millis(200);
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// The least that a server gets for the first answer; our own `lock_timeout` ends before.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// The oldest server that has what the fence asks for.
 const OLDEST_MAJOR: u32 = 13;
 
@@ -90,7 +92,12 @@ impl Run<'_> {
         if (1..OLDEST_MAJOR).contains(&session.server.major_version) {
             return Err(Error::OldServer { version: session.server.version.clone() });
         }
-        let answer = self.ask(&session, &history::read_sql(&self.settings.history_table)).await?;
+        let limit = self.settings.connect_deadline.max(FIRST_ANSWER);
+        let sql = history::read_sql(&self.settings.history_table);
+        let answer = match tokio::time::timeout(limit, self.ask(&session, &sql)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(ConnectError::unanswered(&session.server.address, limit).into()),
+        };
         let reading = self.reading(&answer.map_err(|source| self.unreadable(source))?)?;
         if reading.nonce.as_deref() != Some(self.dialer.parameters().nonce()) {
             session.route = Route::Pooled;

@@ -91,6 +91,12 @@ pub enum AttemptError {
         /// The driver's words.
         reason: String,
     },
+    /// It let the session in and then said nothing.
+    #[error("it let the session in, and then gave no answer within {}", super::duration_text(*after))]
+    Unanswered {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// The server is a standby and writing is wanted.
     #[error("the server is in recovery (a standby)")]
     InRecovery,
@@ -178,6 +184,7 @@ impl AttemptError {
             | Self::NoAddress
             | Self::TimedOut { .. }
             | Self::Closed { .. }
+            | Self::Unanswered { .. }
             | Self::InRecovery
             | Self::SessionAttributes { .. } => true,
             Self::Socket { kind, .. } => *kind != ErrorKind::PermissionDenied,
@@ -229,6 +236,14 @@ pub enum ConnectError {
     /// The run was to end before there was a session.
     #[error("stopped by {} while connecting", .0.name())]
     Stopped(StopReason),
+}
+
+impl ConnectError {
+    /// A session whose first question was not answered.
+    pub fn unanswered(address: &str, after: Duration) -> Self {
+        let attempt = Attempt { address: address.to_owned(), error: AttemptError::Unanswered { after } };
+        Self::Unreachable { attempts: vec![attempt], waited: after, tries: 1 }
+    }
 }
 
 fn unreachable(attempts: &[Attempt], waited: Duration, tries: u32) -> String {

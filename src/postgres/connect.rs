@@ -1,6 +1,7 @@
 //! Opens sessions. In: a `Target` and the session's parameters. Out: a `Session`, after retrying what time can cure.
 //! Never sends a statement, except to ask whether the server takes writes.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -23,6 +24,8 @@ use super::url::{ChannelBinding, HostEntry, HostName, Target, TargetSessionAttrs
 const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A first try that takes longer than this is worth a word.
+const SILENCE: Duration = Duration::from_secs(2);
 /// The least that a try gets, also when the time for all of them is nearly up.
 const SHORTEST_TRY: Duration = Duration::from_secs(1);
 /// A wait that goes on is told again after this long.
@@ -87,6 +90,7 @@ impl Dialer {
                 biased;
                 reason = stop.wait() => return Err(ConnectError::Stopped(reason)),
                 tried = self.try_hosts(need, patience) => tried,
+                never = self.break_the_silence(told.is_none()) => match never {},
             };
             let failed = match tried {
                 Ok(session) => return Ok(session),
@@ -105,6 +109,15 @@ impl Dialer {
             stop.pause(pause.mul_f64(jitter).min(left)).await.map_err(ConnectError::Stopped)?;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Says once that the first try takes its time; never ends.
+    async fn break_the_silence(&self, first: bool) -> Infallible {
+        if first {
+            tokio::time::sleep(SILENCE).await;
+            tracing::info!("connecting to {}: no answer yet", self.target);
+        }
+        std::future::pending().await
     }
 
     /// One pass over all hosts, in order; a second one where a standby was preferred and none answered.

@@ -45,6 +45,8 @@ where
             match std::future::poll_fn(|context| connection.poll_message(context)).await {
                 Some(Ok(AsyncMessage::Notice(notice))) => tell_notice(&ServerError::from(&notice)),
                 Some(Ok(_)) => {}
+                // This says only what the statement under way says too, and would hide the server's reason there.
+                Some(Err(error)) if error.is_closed() => return,
                 Some(Err(error)) => {
                     let word = match error.as_db_error() {
                         Some(db) => ServerError::from(db).to_string(),

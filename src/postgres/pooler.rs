@@ -41,7 +41,10 @@ pub async fn probe(dialer: &Dialer, first: &Session, stop: &mut Stop) -> Result<
 }
 
 async fn watch(first: &Session, second: &Session) -> Result<Pooling, QueryError> {
-    let before = (pid(first).await?, pid(second).await?);
+    let first_pid = pid(first).await?;
+    // Refused after a wait of the pooler's own, or cut off: no backend was to be had beside the first one's.
+    let Ok(second_pid) = pid(second).await else { return Ok(Pooling::Session) };
+    let before = (first_pid, second_pid);
     if before.0 == before.1 {
         return Ok(Pooling::Transaction);
     }

@@ -79,7 +79,9 @@ impl ServerError {
     /// Whether the session ended with it: shutdown, crash, `pg_terminate_backend`.
     fn ended_the_session(&self) -> bool {
         let lost = matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
-        lost || (self.sqlstate.starts_with("08") && self.sqlstate != "08P01")
+        // PgBouncer gives 08P01 to the end of a session too; from a server that is a defect in what was sent.
+        let by_pooler = || POOLER_ENDS.iter().any(|words| self.message.contains(words));
+        lost || (self.sqlstate.starts_with("08") && (self.sqlstate != "08P01" || by_pooler()))
     }
 }
 
@@ -96,6 +98,10 @@ const POOLER_WAITS: [&str; 10] = [
     "too many",
     "remaining connection slots",
 ];
+
+/// What PgBouncer says when it ends a session that it had let in.
+const POOLER_ENDS: [&str; 5] =
+    ["query_wait_timeout", "server conn crashed", "server login", "cannot connect to server", "shutting down"];
 
 /// What the server did not like about a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,4 +218,55 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(sqlstate: &str, message: &str) -> ServerError {
+        ServerError {
+            severity: "FATAL".to_owned(),
+            sqlstate: sqlstate.to_owned(),
+            message: message.to_owned(),
+            detail: None,
+            hint: None,
+            position: None,
+            internal: None,
+            context: None,
+            table: None,
+            constraint: None,
+        }
+    }
+
+    #[test]
+    fn poolers_refuse_startup_options_in_words_of_their_own() {
+        for (sqlstate, message, refuses) in [
+            ("08P01", "unsupported startup parameter: options", true),
+            ("08P01", "unsupported startup parameter in options: schemagate.session", true),
+            ("0A000", "Feature not supported: RDS Proxy currently doesn't support command-line options.", true),
+            ("42704", "unrecognized configuration parameter \"nosuch\"", false),
+            ("08P01", "no such database: x", false),
+        ] {
+            assert_eq!(error(sqlstate, message).is_a_pooler_refusing_options(), refuses, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_poolers_words_are_told_apart_though_their_code_is_one() {
+        for (message, waits, about) in [
+            ("pgbouncer cannot connect to server", true, LoginRefusal::Options),
+            ("server login has been failing, try again later (server_login_retry)", true, LoginRefusal::Options),
+            ("no more connections allowed (max_client_conn)", true, LoginRefusal::Options),
+            ("the database system is starting up", true, LoginRefusal::Options),
+            ("password authentication failed", false, LoginRefusal::Password),
+            ("\"trust\" authentication failed", false, LoginRefusal::Client),
+            ("no such database: x", false, LoginRefusal::Database),
+            ("database \"x\" does not exist", false, LoginRefusal::Database),
+        ] {
+            let error = error("08P01", message);
+            assert_eq!(error.time_may_cure_a_refused_login(), waits, "{message}");
+            assert!(waits || error.login_refusal() == about, "{message}");
+        }
+    }
 }

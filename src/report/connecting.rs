@@ -60,6 +60,9 @@ fn waiting_hint(error: &AttemptError) -> String {
         AttemptError::Socket { kind: ErrorKind::NotFound, .. } => {
             "check that the server runs and that the URL names the folder of its socket"
         }
+        AttemptError::Unanswered { .. } => {
+            "a pooler without a free session looks like this, and a server whose disk hangs: look into its log"
+        }
         AttemptError::Closed { .. } => {
             "look into the log of the server, or of the proxy before it, for why it hangs up"
         }

@@ -12,7 +12,7 @@ use crate::review::ReviewError;
 use crate::settings::TableName;
 
 use super::connecting;
-use super::fit::cut_middle;
+use super::fit::{cut, cut_middle};
 use super::state::state_text;
 
 /// A failure in words.
@@ -45,6 +45,12 @@ impl Failure {
         cut_middle(&self.happened().join("\n"), &self.advice().join("\n"), limit)
     }
 
+    /// The first line and what to do, in `limit` bytes: for the end of a log that has told the rest.
+    pub fn brief(&self, limit: usize) -> String {
+        let first = cut(self.what.first().map_or("", String::as_str), limit / 2);
+        cut_middle(&first, &self.advice().join("\n"), limit)
+    }
+
     fn happened(&self) -> Vec<String> {
         let server = self.server.iter().map(|line| format!("  {line}"));
         self.what.iter().cloned().chain(server).collect()
@@ -57,6 +63,7 @@ impl Failure {
 }
 
 const UNTOUCHED: &str = "nothing was changed";
+const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
 type Details = (Vec<String>, String, Vec<String>);
 
@@ -101,7 +108,7 @@ fn details(error: &Error) -> Details {
         ]),
         Error::UnreadableVariable { .. } => untouched(&["write the value in UTF-8, or percent-encoded in the URL"]),
         Error::Url { source, .. } => (Vec::new(), UNTOUCHED.to_owned(), source.hint().into_iter().collect()),
-        Error::Intake(error) => untouched(error.hint().as_slice()),
+        Error::Intake(error) => untouched(&[error.hint().unwrap_or(MEND_FILES)]),
         Error::Read(error) => untouched(&[error.hint()]),
         Error::Connect(error) => {
             let server = connecting::server_of(error).flat_map(|error| server_lines(Some(error))).collect();
@@ -110,7 +117,7 @@ fn details(error: &Error) -> Details {
         Error::OldServer { .. } => untouched(&["supported are PostgreSQL 14 to 18"]),
         Error::History(error) => history_details(error),
         Error::Plan(error) => plan_details(error),
-        Error::Review(_) => (Vec::new(), UNTOUCHED.to_owned(), Vec::new()),
+        Error::Review(_) => untouched(&[MEND_FILES]),
         Error::ReadOnlySession => untouched(&[
             "default_transaction_read_only is on for this role or database (some hosts set it when the disk is full): \
              lift it, or add options=-c%20default_transaction_read_only=off to the URL",

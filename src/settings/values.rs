@@ -87,12 +87,6 @@ pub enum ValueError {
         /// Its twin.
         file_variable: &'static str,
     },
-    /// Bytes that are no Unicode.
-    #[error("{variable}: its value is not valid UTF-8")]
-    NotUnicode {
-        /// The variable.
-        variable: &'static str,
-    },
     /// A secret's file cannot be read.
     #[error("{variable}: cannot read {}: {reason}", file_shown(.path))]
     File {

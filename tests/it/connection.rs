@@ -469,6 +469,11 @@ fn sigterm_ends_the_wait_at_once() {
         outcome.assert_code(code).assert_stdout(&format!("stopped by {word} while connecting"));
         assert!(outcome.elapsed < AT_ONCE, "{outcome}");
     }
+    // Nobody is left without a word for long.
+    let mut run = gate.job(&url).env("SCHEMAGATE_CONNECT_DEADLINE", "60s").spawn();
+    run.wait_for_line("no answer yet", SOON);
+    run.signal(Signal::TERM);
+    gate.finish(run).assert_code(143);
     // In the pause between two tries.
     let dead = format!("postgresql://postgres:{CANARY}@127.0.0.1:{}/x", free_port());
     let mut run = gate.job(&dead).env("SCHEMAGATE_CONNECT_DEADLINE", "60s").spawn();
@@ -543,6 +548,6 @@ fn a_run_says_where_it_is_and_how() {
         "connected to localhost:{port}/{} as user postgres (PostgreSQL {version}, no TLS) by schemagate",
         database.name()
     );
-    gate.expect(&url, 0, &[&line, "1 of 1 migrations pending"]);
+    gate.expect(&url, 0, &[&line, "1 of 1 migration pending"]);
     gate.expect(&url, 0, &[&line, "up to date: 1 applied"]);
 }

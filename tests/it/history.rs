@@ -285,7 +285,7 @@ fn a_role_that_may_not_create_the_schema_is_told_what_to_grant() {
     // It may read, but not write.
     database.execute(&format!("grant select on drizzle.__migrations__ to {role}"));
     run(&["status"]).assert_code(0).assert_stdout("0 applied, 1 pending");
-    run(&["plan"]).assert_code(0).assert_stdout("`schemagate up` would apply 1 in 1 batch");
+    run(&["plan"]).assert_code(0).assert_stdout("`schemagate up` would apply 1 migration in 1 batch");
     let outcome = run(&["up"]);
     outcome.assert_code(77);
     said.push_str(&last(&outcome));

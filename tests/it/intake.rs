@@ -168,7 +168,7 @@ fn a_folder_whose_name_is_no_unicode_is_refused_and_the_embedded_set_is_not_take
     let database = Database::new();
     let folder = std::ffi::OsString::from_vec(b"/srv/\xff".to_vec());
     let outcome = Job::on(&database).env("SCHEMAGATE_MIGRATIONS", folder).run();
-    outcome.assert_code(78).assert_stdout("SCHEMAGATE_MIGRATIONS: its value is not valid UTF-8");
+    outcome.assert_code(78).assert_stdout("SCHEMAGATE_MIGRATIONS: the value is not valid UTF-8");
     assert_empty(&database);
 }
 

@@ -18,10 +18,12 @@ mod history;
 mod intake;
 mod lock;
 mod lost;
+mod manifests;
 mod new;
 mod no_transaction;
 mod output;
 mod plan;
+mod platforms;
 mod pooler;
 mod product_schema;
 mod refinery;
@@ -34,3 +36,4 @@ mod stop;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
 mod tls;
+mod version;

@@ -126,6 +126,17 @@ fn tables_without_a_history_are_refused_by_name_or_allowed() {
 }
 
 #[test]
+fn existing_tables_are_found_without_a_privilege_on_their_schema() {
+    let (database, folder) = (Database::new(), Migrations::new().file("V1__a.sql", "create table secret.a ();"));
+    let role = database.role("login");
+    database.execute("create schema secret");
+    let plan = || Job::new().env("DATABASE_URL", database.url_as(&role)).migrations(folder.path()).arg("plan").run();
+    plan().assert_code(0);
+    database.execute("create table secret.a ()");
+    plan().assert_code(65).assert_stderr("tables that pending files create exist: secret.a");
+}
+
+#[test]
 fn tables_that_a_file_drops_first_or_makes_in_another_schema_do_not_stand_in_the_way() {
     let database = Database::new();
     database.execute("create table a (); create schema s; create table b ();");
@@ -211,7 +222,7 @@ fn the_plan_shows_the_batches_of_a_release() {
       V5__d.sql                2           48
       sub/V6__longer_name.sql  1           18
 
-    `schemagate up` would apply 6 in 3 batches
+    `schemagate up` would apply 6 migrations in 3 batches
     "#);
     assert_eq!(database.tables(), [""; 0]);
 }
@@ -234,7 +245,7 @@ fn the_plan_shows_a_batch_for_each_migration_where_that_is_set() {
       MIGRATION  STATEMENTS  BYTES
       V2__b.sql  1           18
 
-    `schemagate up` would apply 2 in 2 batches
+    `schemagate up` would apply 2 migrations in 2 batches
     1 held back by --target
     "#);
 }

@@ -117,3 +117,22 @@ fn a_full_pooler_is_waited_for() {
     drop(taken);
     gate.finish(run).assert_code(0).assert_stdout("applied 1 migration");
 }
+
+#[test]
+fn a_pool_without_a_free_session_is_given_up_at_the_deadline() {
+    for (timeout, words) in
+        [("query_wait_timeout = 1", "lost (query_wait_timeout"), ("query_wait_timeout = 0", "no answer")]
+    {
+        let gate = Gate::new();
+        let database = Database::new();
+        let settings = ["pool_mode = session", "default_pool_size = 1", timeout];
+        let Some(pooler) = Pgbouncer::start(database.address(), &settings) else { return };
+        let url = pooler.url(database.name());
+        let mut taken = Connection::open(&url).unwrap();
+        taken.execute("select 1");
+        let outcome = gate.expect(&url, 69, &[words]);
+        assert!(outcome.elapsed < SOON, "{outcome}");
+        drop(taken);
+        gate.expect(&url, 0, &["applied 1 migration"]);
+    }
+}

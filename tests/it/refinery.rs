@@ -106,12 +106,16 @@ fn a_history_of_refinery_under_its_own_name_stops_every_command_and_names_the_se
 
 /// refinery's own program, installed once under the target folder.
 fn refinery_cli(features: &str) -> PathBuf {
-    let root = cache("refinery_cli").join(if features.is_empty() { "default" } else { features });
+    let folder = cache("refinery_cli");
+    let root = folder.join(if features.is_empty() { "default" } else { features });
     let program = root.join("bin/refinery");
     if !program.exists() {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["install", "--locked", "refinery_cli@0.10.0", "--no-default-features", "--debug", "--root"]);
-        cargo.arg(&root).args(["--features", &format!("postgresql,{features}")]).env_remove("CARGO_TARGET_DIR");
+        cargo
+            .arg(&root)
+            .args(["--features", &format!("postgresql,{features}")])
+            .env("CARGO_TARGET_DIR", folder.join("target"));
         assert!(cargo.status().unwrap().success(), "refinery_cli is not to be had");
     }
     program

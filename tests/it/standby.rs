@@ -46,7 +46,7 @@ fn a_standby_is_waited_for_until_it_is_promoted() {
         pair.standby_url(),
         69,
         &[
-            "1 of 1 migrations pending",
+            "1 of 1 migration pending",
             "migrations are pending and the server is in recovery: waiting for a primary",
             "the server is in recovery (a standby)",
             "wait for the failover, or name the primary",

@@ -173,7 +173,7 @@ fn a_wait_ends_when_another_process_brings_the_database_up_to_date() {
         .env("SCHEMAGATE_LOG_FORMAT", "text")
         .args(["status", "--check", "--wait", "60s"])
         .spawn();
-    waiting.wait_for_error_line("waiting until up to date: 2 pending", Duration::from_secs(20));
+    waiting.wait_for_error_line("waiting until up to date: 0 applied, 2 pending", Duration::from_secs(20));
     job(&database, &folder, &["up"]).assert_code(0);
     let outcome = waiting.wait();
     outcome.assert_code(0).assert_stdout("2 applied, 0 pending");

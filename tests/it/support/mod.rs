@@ -58,3 +58,11 @@ pub fn skipped(reason: &str) {
 pub fn test_name() -> String {
     std::thread::current().name().unwrap_or("test").to_owned()
 }
+
+/// Every document of a YAML text.
+pub fn documents(text: &str) -> Vec<serde_json::Value> {
+    yaml_serde::Deserializer::from_str(text)
+        .map(|document| serde::Deserialize::deserialize(document).unwrap())
+        .filter(|document: &serde_json::Value| !document.is_null())
+        .collect()
+}
