@@ -9,13 +9,18 @@
     reason = "a test, and what it calls, ends by panicking and speaks by printing"
 )]
 
+mod apply;
 mod arguments;
 mod connection;
+mod failure;
 mod harness;
 mod history;
 mod intake;
+mod lock;
+mod lost;
 mod manifests;
 mod new;
+mod no_transaction;
 mod output;
 mod plan;
 mod platforms;
@@ -23,10 +28,13 @@ mod pooler;
 mod product_schema;
 mod readme;
 mod refinery;
+mod round_trips;
+mod session_state;
 mod settings;
 mod standby;
 mod status;
-mod tls;
-mod version;
+mod stop;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
+mod tls;
+mod version;
