@@ -124,8 +124,8 @@ fn details(error: &Error) -> Details {
         ]),
         Error::TransactionPooler { unpooled_url_set } => untouched(&[pooler_hint(*unpooled_url_set)]),
         Error::TablesExist { .. } => untouched(&[
-            "if another tool applied these migrations, give its history over first: point SCHEMAGATE_HISTORY_TABLE at \
-             a refinery history, or record what is applied (adopt) before deploying",
+            "if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, keep \
+             its files out of this folder and start with the next change",
             "if the tables are to be left as they are and every file is safe to run on them, set \
              SCHEMAGATE_WHEN_EXISTING=allow",
         ]),

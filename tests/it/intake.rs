@@ -108,6 +108,7 @@ fn every_fault_of_a_folder_is_told_at_once_and_before_any_connection() {
       |4__x.sql: the file name starts with '|' and not with V or U and a version
         hint: name it V4__x.sql
     state: nothing was changed
+    hint: mend the files named, each as its own hint says, and deploy again
     "#);
 }
 
@@ -131,12 +132,13 @@ fn a_file_that_may_not_be_read_is_refused() {
         .arg("plan")
         .run();
     outcome.assert_code(65);
-    insta::assert_snapshot!(redact(&outcome.stderr), @r#"
+    insta::assert_snapshot!(redact(&outcome.stderr), @"
     [time] error 1 problem in the migrations folder [tmp]
       V2__secret.sql: cannot be read: Permission denied (os error 13)
         hint: let the user that schemagate runs as read it
     state: nothing was changed
-    "#);
+    hint: mend the files named, each as its own hint says, and deploy again
+    ");
 }
 
 #[test]
@@ -144,22 +146,25 @@ fn a_folder_that_is_missing_empty_or_a_file_is_refused() {
     let folder = Migrations::new().file("file", "x").file("empty/README.md", "x");
     let path = folder.path();
     let said: Vec<String> = ["missing", "empty", "file"].iter().map(|name| refused(&path.join(name))).collect();
-    insta::assert_snapshot!(said.join("\n"), @r#"
+    insta::assert_snapshot!(said.join("\n"), @"
     [time] error 1 problem in the migrations folder [tmp]/missing
       the folder does not exist
         hint: check SCHEMAGATE_MIGRATIONS or --migrations, and that the image holds the folder
     state: nothing was changed
+    hint: mend the files named, each as its own hint says, and deploy again
 
     [time] error 1 problem in the migrations folder [tmp]/empty
       no migrations in it
         hint: a migration is a file named V1__name.sql
     state: nothing was changed
+    hint: mend the files named, each as its own hint says, and deploy again
 
     [time] error 1 problem in the migrations folder [tmp]/file
       not a folder
         hint: give the folder that holds the migrations, not a file
     state: nothing was changed
-    "#);
+    hint: mend the files named, each as its own hint says, and deploy again
+    ");
 }
 
 #[test]
@@ -320,6 +325,7 @@ fn everything_that_pending_files_must_not_hold_is_told_at_once_and_nothing_is_wr
            | ^
         hint: remove the directive no-transaction: in a transaction, a crash undoes the statement
     state: nothing was changed
+    hint: mend the files named, each as its own hint says, and deploy again
     "#);
 }
 
