@@ -17,7 +17,7 @@ pub enum ExitCode {
     Unavailable,
     /// A defect of schemagate.
     Defect,
-    /// Nothing is changed; trying again may help.
+    /// Trying again may help.
     TryAgain,
     /// Not permitted.
     NotPermitted,
@@ -65,7 +65,7 @@ pub const TABLE: &[Row] = &[
     row(
         ExitCode::TryAgain,
         "another run held the lock too long; table locks not to be had; the server short of resources; \
-         the deadline passed. Nothing is changed",
+         the deadline passed. What is not committed is rolled back",
         "yes",
     ),
     row(

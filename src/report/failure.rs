@@ -1,18 +1,20 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
-use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
+use crate::apply::{ApplyError, DatabaseState, MigrationFailure, Phase, Statement};
 use crate::error::Error;
 use crate::history::HistoryError;
 use crate::migrations::IntakeError;
 use crate::migrations::new::NewNameError;
 use crate::plan::{Divergence, PlanError};
-use crate::postgres::server_error::{QueryError, ServerError};
+use crate::postgres::lock::Holder;
+use crate::postgres::server_error::ServerError;
 use crate::review::ReviewError;
-use crate::settings::TableName;
 
 use super::connecting;
 use super::fit::{cut, cut_middle};
+use super::hints::{cause_hint, migration_hint, not_up_to_date_hints, own_hints, pooler_hint};
+use super::server_words::{excerpt_lines, failure_lines, server_lines};
 use super::state::state_text;
 
 /// A failure in words.
@@ -129,18 +131,7 @@ fn details(error: &Error) -> Details {
             "if the tables are to be left as they are and every file is safe to run on them, set \
              SCHEMAGATE_WHEN_EXISTING=allow",
         ]),
-        Error::LockHeld { holder, state, .. } => {
-            let who = holder.iter().map(|holder| format!("the lock is held by {holder}")).collect();
-            (
-                who,
-                if *state == DatabaseState::Unchanged { UNTOUCHED.to_owned() } else { state_text(state) },
-                vec![
-                "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, \
-                 end it with SELECT pg_terminate_backend(pid)"
-                    .to_owned(),
-            ],
-            )
-        }
+        Error::LockHeld { holder, state, .. } => lock_held_details(holder.as_deref(), state),
         Error::Apply(error) => apply_details(error),
         Error::SessionLost { .. } => (
             Vec::new(),
@@ -171,23 +162,12 @@ fn details(error: &Error) -> Details {
     }
 }
 
-fn not_up_to_date_hints(pending: usize, unfit: usize, ahead: usize) -> Vec<String> {
-    let hints = [
-        (unfit, "`schemagate plan` says what does not fit and the way out"),
-        (pending, "`schemagate up` applies what is pending"),
-        (ahead, "a newer release has migrated this database: deploy that one, or check with its files"),
-    ];
-    hints.into_iter().filter(|(count, _)| *count > 0).map(|(_, hint)| hint.to_owned()).collect()
-}
-
-fn pooler_hint(unpooled_url_set: bool) -> &'static str {
-    if unpooled_url_set {
-        "give a direct URL in SCHEMAGATE_DATABASE_URL; DATABASE_UNPOOLED_URL is set here and may be the one: \
-         SCHEMAGATE_DATABASE_URL=${DATABASE_UNPOOLED_URL}"
-    } else {
-        "give a direct URL in SCHEMAGATE_DATABASE_URL (Neon: the host without `-pooler`; Supabase: port 5432, not \
-         6543; Railway's PgBouncer template: DATABASE_UNPOOLED_URL)"
-    }
+fn lock_held_details(holder: Option<&Holder>, state: &DatabaseState) -> Details {
+    let who = holder.iter().map(|holder| format!("the lock is held by {holder}")).collect();
+    let state = if *state == DatabaseState::Unchanged { UNTOUCHED.to_owned() } else { state_text(state) };
+    let hint = "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, end it \
+                with SELECT pg_terminate_backend(pid)";
+    (who, state, vec![hint.to_owned()])
 }
 
 fn history_details(error: &HistoryError) -> Details {
@@ -299,123 +279,4 @@ fn apply_details(error: &ApplyError) -> Details {
         ),
         ApplyError::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
     }
-}
-
-fn cause_hint(cause: Cause) -> &'static str {
-    match cause {
-        Cause::EndedItsTransaction => {
-            "take COMMIT, ROLLBACK and the like out of the file; compare the database with the file by hand first"
-        }
-        Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
-        Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
-        Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
-        Cause::IndexOfOtherDefinition => {
-            "compare the two; drop the index that is there, or give the new one another name in a new file"
-        }
-    }
-}
-
-fn migration_hint(error: &ServerError) -> String {
-    let hint = match error.sqlstate.as_str() {
-        "55P04" => {
-            "a new enum value cannot be used in the transaction that adds it: set SCHEMAGATE_ATOMICITY=migration and \
-             use it in a later file, or put it into a release of its own"
-        }
-        "53200" => {
-            "the transaction needs more locks than the server has room for: set SCHEMAGATE_ATOMICITY=migration, or \
-             raise max_locks_per_transaction"
-        }
-        "57014" => "the statement was cancelled: by statement_timeout (SCHEMAGATE_STATEMENT_TIMEOUT) or by a person",
-        "42501" => "grant the privilege to this role, or run the migration as another one; then deploy again",
-        "25006" => "the server took no writes: check that it is a primary, then deploy again",
-        code if code.starts_with("53") || code == "58030" => {
-            "the server is short of resources: mend that, then deploy again"
-        }
-        _ => "fix the file and deploy again",
-    };
-    hint.to_owned()
-}
-
-fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<String> {
-    let hint = match error.sqlstate() {
-        Some("42501") => return vec![grant_hint(error, history)],
-        Some("23505") => "another tool recorded the same version meanwhile: run again",
-        Some(code) if code.starts_with("22") || code.starts_with("23") => {
-            "the history table takes no row of schemagate's: give it the columns version (integer or bigint, primary \
-             key), name, applied_on and checksum (varchar(255)), and no other that must be filled"
-        }
-        Some("25006") => "the session is read-only: lift default_transaction_read_only",
-        Some("57014") => "the statement was cancelled: by statement_timeout or by a person; deploy again",
-        Some(code) if code.starts_with("53") => "the server is short of resources: mend that, then deploy again",
-        Some(_) => "this may be a defect of schemagate: please report it with the lines above",
-        None => "deploy again",
-    };
-    vec![hint.to_owned()]
-}
-
-/// What to grant. The server's message names the object, but only in English.
-fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
-    let message = error.server().map_or("", |error| error.message.as_str());
-    let object = |kind: &str| message.strip_prefix("permission denied for ")?.strip_prefix(kind);
-    if let Some(database) = object("database ") {
-        return format!(
-            "the schema of the history table is missing: CREATE SCHEMA … AUTHORIZATION this role, or GRANT CREATE ON \
-             DATABASE {database} TO this role"
-        );
-    }
-    if let Some(schema) = object("schema ") {
-        return format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO this role (to only look, USAGE is enough)");
-    }
-    if let Some(table) = object("table ") {
-        let table = history.map_or_else(|| format!("the history table ({table})"), TableName::quoted);
-        return format!("GRANT SELECT, INSERT ON {table} TO this role (to only look, SELECT is enough)");
-    }
-    "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that schema is \
-     missing), and SELECT and INSERT on the table"
-        .to_owned()
-}
-
-fn failure_lines(failure: &MigrationFailure) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(statement) = &failure.statement {
-        lines.extend(excerpt_lines(statement.line, &statement.excerpt, statement.caret));
-    }
-    lines.extend(server_lines(Some(&failure.error)));
-    if failure.phase == Phase::DeferredConstraints {
-        // The context is our own statement, which says nothing of the file's.
-        lines.retain(|line| !line.starts_with("context: ") && !line.starts_with("  PL/pgSQL"));
-    }
-    if let Some(blocked) = &failure.blocked {
-        lines.push(blocked.describe());
-    }
-    lines
-}
-
-fn excerpt_lines(line: usize, excerpt: &str, caret: Option<usize>) -> Vec<String> {
-    let mut lines = vec![format!("{line:>4} | {excerpt}")];
-    if let Some(caret) = caret {
-        lines.push(format!("     | {}^", " ".repeat(caret)));
-    }
-    lines
-}
-
-fn server_lines(error: Option<&ServerError>) -> Vec<String> {
-    let Some(error) = error else { return Vec::new() };
-    let internal = error.internal.as_ref().map(|(_, query)| query.clone());
-    let named = [
-        ("detail", &error.detail),
-        ("server hint", &error.hint),
-        ("table", &error.table),
-        ("constraint", &error.constraint),
-        ("in query", &internal),
-        ("context", &error.context),
-    ];
-    let mut lines = Vec::new();
-    for (name, text) in named {
-        for (number, line) in text.iter().flat_map(|text| text.lines()).enumerate() {
-            let lead = if number == 0 { format!("{name}: ") } else { "  ".to_owned() };
-            lines.push(format!("{lead}{line}"));
-        }
-    }
-    lines
 }

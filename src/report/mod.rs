@@ -3,7 +3,9 @@
 mod connecting;
 pub mod failure;
 pub mod fit;
+mod hints;
 pub mod plan;
+mod server_words;
 mod state;
 pub mod status;
 pub mod summary;

@@ -1,11 +1,11 @@
 //! The run, as the data flows: connect, history, plan, lock, apply. In: settings, a set, a word to stop. Out: what was
 //! done. Owns the decision to connect again; never prints.
 
+mod lock;
+mod outcome;
+
 use std::sync::Arc;
 use std::time::Duration;
-
-use rand::RngExt as _;
-use tokio::time::Instant;
 
 use crate::apply::{self, Applied, ApplyError, DatabaseState, Progress};
 use crate::error::Error;
@@ -15,16 +15,21 @@ use crate::migrations::{Migration, MigrationSet, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
 use crate::postgres::attempt::ConnectError;
 use crate::postgres::connect::{Dialer, Need};
-use crate::postgres::lock::{Holder, LockKey, TRY_STATEMENTS};
+use crate::postgres::counted;
+use crate::postgres::lock::LockKey;
 use crate::postgres::pooler::{Pooling, probe};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Rows, Session};
 use crate::postgres::startup::Route;
 use crate::postgres::watch::{Watcher, patience};
-use crate::postgres::{counted, duration_text, milliseconds};
 use crate::review::{self, Reviewed};
-use crate::settings::{Settings, TableName};
+use crate::settings::Settings;
 use crate::stop::Stop;
+
+pub use outcome::UpToDate;
+
+use lock::Locked;
+use outcome::{after, tell_connected, up_to_date, warn_of};
 
 /// A session lost so often without a newly recorded migration is lost for good: a migration that crashes its server
 /// must not crash it in a loop.
@@ -32,9 +37,6 @@ const RESUMPTIONS: u32 = 3;
 /// How long a good-bye may take, and where the run must be gone within 5 s.
 const LONGEST_CLOSE: Duration = Duration::from_secs(2);
 const STOPPED_CLOSE: Duration = Duration::from_millis(200);
-const FIRST_POLL: Duration = Duration::from_millis(100);
-const LONGEST_POLL: Duration = Duration::from_millis(500);
-const TELL_AGAIN: Duration = Duration::from_secs(10);
 /// The least that a server gets for the first answer; our own `lock_timeout` ends before.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// The oldest server that has what the fence asks for.
@@ -60,19 +62,6 @@ pub struct Looked {
     pub session: Session,
     /// What it read of the history.
     pub reading: Reading,
-}
-
-/// How `up` ended well.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpToDate {
-    /// Migrations in the history that this release has.
-    pub total: usize,
-    /// The newest version in the history.
-    pub newest: Option<Version>,
-    /// Pending migrations beyond the target.
-    pub held_back: usize,
-    /// Rows newer than every file.
-    pub ahead: usize,
 }
 
 /// How one pass ended.
@@ -242,62 +231,6 @@ impl Run<'_> {
         }
     }
 
-    /// Polls the lock, and with it the history: a waiter whose work another run has done leaves without it.
-    async fn lock(
-        &mut self,
-        session: &Session,
-        key: LockKey,
-        existing: &[TableName],
-        target: Option<Version>,
-    ) -> Result<Locked, Error> {
-        let sql = format!(
-            // Each statement is to see what was committed before it, the history what was before the lock was free.
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {}{}; {}; {}",
-            self.settings_sql(session),
-            key.try_sql(),
-            existing::list_sql(existing),
-            history::read_sql(&self.settings.history_table)
-        );
-        let started = Instant::now();
-        let mut poll = FIRST_POLL;
-        let mut told: Option<(Instant, Option<Holder>)> = None;
-        loop {
-            let answer = self.ask(session, &sql).await?;
-            let answer = answer.map_err(|source| Error::Query { doing: "taking the advisory lock", source })?;
-            let tail = answer.len().saturating_sub(history::READ_STATEMENTS + 1 + TRY_STATEMENTS);
-            let [tried, holders, found, ..] = &answer[tail..] else {
-                let source = QueryError::Protocol { reason: "an incomplete answer".to_owned() };
-                return Err(Error::Query { doing: "taking the advisory lock", source });
-            };
-            let (ours, holder) = LockKey::read_try(tried, holders);
-            let locked = Locked {
-                reading: self.reading(&answer)?,
-                existing: existing::read(found),
-                lock_timeout: lock_timeout(tried),
-            };
-            if ours {
-                let waited = started.elapsed();
-                tracing::info!(waited_ms = milliseconds(waited), "lock taken after {}", duration_text(waited));
-                return Ok(locked);
-            }
-            if plan_for(self.settings, self.set, &locked.reading, target)?.pending.is_empty() {
-                return Ok(locked);
-            }
-            let left = self.settings.lock_wait.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                let (holder, waited) = (holder.map(Box::new), started.elapsed());
-                return Err(Error::LockHeld { holder, waited, state: DatabaseState::Unchanged });
-            }
-            tell_holder(&mut told, holder, left);
-            let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)).min(left);
-            self.stop
-                .pause(pause)
-                .await
-                .map_err(|reason| Error::Stopped { reason, state: DatabaseState::Unchanged })?;
-            poll = (poll * 2).min(LONGEST_POLL);
-        }
-    }
-
     fn settings_sql(&self, session: &Session) -> String {
         self.dialer.parameters().statements(session.route, session.server.major_version)
     }
@@ -360,26 +293,6 @@ fn since_then(error: Error, progress: &Progress, planned: &[Applied], lost: Opti
     }
 }
 
-/// What is known once the lock is ours, or not needed any more.
-struct Locked {
-    reading: Reading,
-    existing: Vec<String>,
-    lock_timeout: Duration,
-}
-
-fn tell_connected(session: &Session) {
-    let tls = if session.server.encrypted { "TLS" } else { "no TLS" };
-    tracing::info!(
-        server = session.server.address,
-        server_version = session.server.version,
-        version = env!("CARGO_PKG_VERSION"),
-        "connected to {} (PostgreSQL {}, {tls}) by schemagate {}",
-        session.server.place,
-        session.server.version,
-        env!("CARGO_PKG_VERSION")
-    );
-}
-
 /// After a lost connection: what was planned and is in the history now was committed, though its answer was lost.
 fn credit(reading: &Reading, planned: &mut Vec<Applied>, progress: &mut Progress) {
     for migration in planned.drain(..) {
@@ -396,56 +309,12 @@ fn applied_of(migration: &Migration) -> Applied {
     Applied { version: migration.version(), file: migration.file().to_owned(), elapsed: Duration::ZERO }
 }
 
-fn warn_of(plan: &Plan<'_>) {
-    if let [first, rest @ ..] = plan.other_line_ends.as_slice() {
-        // One warning, however many: a checkout that turned all line ends must not bury the log of every pod's start.
-        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
-        tracing::warn!(
-            files = plan.other_line_ends.len(),
-            "{first}{more}: differs from what was applied by line ends or a byte-order mark only; taken as the same"
-        );
-    }
-    if let (Some(first), Some(last)) = (plan.ahead.first(), plan.ahead.last()) {
-        tracing::warn!(
-            ahead = plan.ahead.len(),
-            "the database is ahead of this release by {} ({first}{}): let through as SCHEMAGATE_WHEN_AHEAD=allow says",
-            counted(plan.ahead.len(), "migration"),
-            if plan.ahead.len() > 1 { format!(" to {last}") } else { String::new() }
-        );
-    }
-}
-
-fn up_to_date(plan: &Plan<'_>) -> UpToDate {
-    UpToDate { total: plan.applied, newest: plan.newest_applied, held_back: plan.held_back, ahead: plan.ahead.len() }
-}
-
-/// How the database stands once the plan is carried out.
-fn after(plan: &Plan<'_>) -> UpToDate {
-    let newest = plan.pending.last().map(|migration| migration.version()).max(plan.newest_applied);
-    UpToDate { total: plan.applied + plan.pending.len(), newest, ..up_to_date(plan) }
-}
-
 /// The plan under the lock is the one that counts; what was reviewed for the first one is not read again.
 fn still_pending<'a>(plan: &Plan<'a>, reviewed: Vec<Reviewed<'a>>) -> Result<Vec<Reviewed<'a>>, Error> {
     let wanted: Vec<Version> = plan.pending.iter().map(|migration| migration.version()).collect();
     let kept: Vec<Reviewed<'a>> =
         reviewed.into_iter().filter(|reviewed| wanted.binary_search(&reviewed.migration.version()).is_ok()).collect();
     if kept.len() == wanted.len() { Ok(kept) } else { Ok(review::review(&plan.pending)?) }
-}
-
-/// `lock_timeout` as the server shows it: `5s`, `1min`, `500ms`, `0`.
-fn lock_timeout(tried: &Rows) -> Duration {
-    let shown = tried.first().and_then(|row| row.get(1)).cloned().flatten().unwrap_or_default();
-    crate::settings::parse_duration(&shown.replace("min", "m")).unwrap_or_default()
-}
-
-fn tell_holder(told: &mut Option<(Instant, Option<Holder>)>, holder: Option<Holder>, left: Duration) {
-    let due = told.as_ref().is_none_or(|(at, last)| *last != holder || at.elapsed() >= TELL_AGAIN);
-    if due {
-        let who = holder.as_ref().map_or_else(|| "a session that is gone by now".to_owned(), Holder::to_string);
-        tracing::info!(left_ms = milliseconds(left), "waiting for the lock, held by {who}");
-        *told = Some((Instant::now(), holder));
-    }
 }
 
 impl From<ApplyError> for Error {

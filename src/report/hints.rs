@@ -1,0 +1,98 @@
+//! The ways out, by what went wrong. In: a failure's facts. Out: what to do next, in words.
+
+use crate::apply::Cause;
+use crate::postgres::server_error::{QueryError, ServerError};
+use crate::settings::TableName;
+
+pub(super) fn not_up_to_date_hints(pending: usize, unfit: usize, ahead: usize) -> Vec<String> {
+    let hints = [
+        (unfit, "`schemagate plan` says what does not fit and the way out"),
+        (pending, "`schemagate up` applies what is pending"),
+        (ahead, "a newer release has migrated this database: deploy that one, or check with its files"),
+    ];
+    hints.into_iter().filter(|(count, _)| *count > 0).map(|(_, hint)| hint.to_owned()).collect()
+}
+
+pub(super) fn pooler_hint(unpooled_url_set: bool) -> &'static str {
+    if unpooled_url_set {
+        "give a direct URL in SCHEMAGATE_DATABASE_URL; DATABASE_UNPOOLED_URL is set here and may be the one: \
+         SCHEMAGATE_DATABASE_URL=${DATABASE_UNPOOLED_URL}"
+    } else {
+        "give a direct URL in SCHEMAGATE_DATABASE_URL (Neon: the host without `-pooler`; Supabase: port 5432, not \
+         6543; Railway's PgBouncer template: DATABASE_UNPOOLED_URL)"
+    }
+}
+
+pub(super) fn cause_hint(cause: Cause) -> &'static str {
+    match cause {
+        Cause::EndedItsTransaction => {
+            "take COMMIT, ROLLBACK and the like out of the file; compare the database with the file by hand first"
+        }
+        Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
+        Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
+        Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
+        Cause::IndexOfOtherDefinition => {
+            "compare the two; drop the index that is there, or give the new one another name in a new file"
+        }
+    }
+}
+
+pub(super) fn migration_hint(error: &ServerError) -> String {
+    let hint = match error.sqlstate.as_str() {
+        "55P04" => {
+            "a new enum value cannot be used in the transaction that adds it: set SCHEMAGATE_ATOMICITY=migration and \
+             use it in a later file, or put it into a release of its own"
+        }
+        "53200" => {
+            "the transaction needs more locks than the server has room for: set SCHEMAGATE_ATOMICITY=migration, or \
+             raise max_locks_per_transaction"
+        }
+        "57014" => "the statement was cancelled: by statement_timeout (SCHEMAGATE_STATEMENT_TIMEOUT) or by a person",
+        "42501" => "grant the privilege to this role, or run the migration as another one; then deploy again",
+        "25006" => "the server took no writes: check that it is a primary, then deploy again",
+        code if code.starts_with("53") || code == "58030" => {
+            "the server is short of resources: mend that, then deploy again"
+        }
+        _ => "fix the file and deploy again",
+    };
+    hint.to_owned()
+}
+
+pub(super) fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<String> {
+    let hint = match error.sqlstate() {
+        Some("42501") => return vec![grant_hint(error, history)],
+        Some("23505") => "another tool recorded the same version meanwhile: run again",
+        Some(code) if code.starts_with("22") || code.starts_with("23") => {
+            "the history table takes no row of schemagate's: give it the columns version (integer or bigint, primary \
+             key), name, applied_on and checksum (varchar(255)), and no other that must be filled"
+        }
+        Some("25006") => "the session is read-only: lift default_transaction_read_only",
+        Some("57014") => "the statement was cancelled: by statement_timeout or by a person; deploy again",
+        Some(code) if code.starts_with("53") => "the server is short of resources: mend that, then deploy again",
+        Some(_) => "this may be a defect of schemagate: please report it with the lines above",
+        None => "deploy again",
+    };
+    vec![hint.to_owned()]
+}
+
+/// What to grant. The server's message names the object, but only in English.
+fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
+    let message = error.server().map_or("", |error| error.message.as_str());
+    let object = |kind: &str| message.strip_prefix("permission denied for ")?.strip_prefix(kind);
+    if let Some(database) = object("database ") {
+        return format!(
+            "the schema of the history table is missing: CREATE SCHEMA … AUTHORIZATION this role, or GRANT CREATE ON \
+             DATABASE {database} TO this role"
+        );
+    }
+    if let Some(schema) = object("schema ") {
+        return format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO this role (to only look, USAGE is enough)");
+    }
+    if let Some(table) = object("table ") {
+        let table = history.map_or_else(|| format!("the history table ({table})"), TableName::quoted);
+        return format!("GRANT SELECT, INSERT ON {table} TO this role (to only look, SELECT is enough)");
+    }
+    "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that schema is \
+     missing), and SELECT and INSERT on the table"
+        .to_owned()
+}
