@@ -265,3 +265,6 @@ fn own_server_code(error: &ServerError) -> ExitCode {
         _ => ExitCode::Defect,
     }
 }
+
+#[cfg(test)]
+mod tests;

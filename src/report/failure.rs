@@ -136,7 +136,11 @@ fn details(error: &Error) -> Details {
         Error::NewName(error) => {
             (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
         }
-        Error::Write { .. } => (Vec::new(), "no file was written".to_owned(), Vec::new()),
+        Error::Write { .. } => (
+            Vec::new(),
+            "no file was written".to_owned(),
+            vec!["check the folder's permissions and the room on its disk".to_owned()],
+        ),
         Error::Output { .. } => (
             Vec::new(),
             String::new(),
@@ -192,7 +196,9 @@ fn attempt_hints(error: &AttemptError) -> Vec<String> {
         },
         AttemptError::PasswordMissing => "put the password into the URL, PGPASSWORD or a passfile",
         AttemptError::TlsNotOffered => "turn TLS on in the server, or use sslmode=disable on a network you trust",
-        AttemptError::Tls { hint, .. } => return hint.iter().cloned().collect(),
+        AttemptError::Tls { hint, .. } => {
+            hint.as_deref().unwrap_or("check sslmode, and the certificates of both sides")
+        }
         AttemptError::Authentication { .. } => {
             "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, cleartext and client certificates"
         }

@@ -10,8 +10,10 @@
 )]
 
 mod arguments;
+mod exit_codes;
 mod harness;
 mod output;
+mod secrets;
 mod settings;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
