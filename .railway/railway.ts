@@ -1,8 +1,8 @@
 // Two ways to run schemagate on Railway. Keep the one you need: both together would share one history table.
 //
-//   npm install --save-dev railway
-//   railway config plan     shows what would change
-//   railway config apply    changes it, after asking
+//   npm ci --prefix .railway    the types of this file; scripts/test --all checks it against them
+//   railway config plan         shows what would change
+//   railway config apply        changes it, after asking
 //
 // Railway reads railway.toml for existing services until 2026-12-01, and one service cannot have both files.
 // `railway config migrate` turns the old preDeployCommand into a comment: check that `preDeploy` is here.
@@ -28,7 +28,7 @@ export default defineRailway(() => {
     },
   });
 
-  // 2. An application whose image carries the binary (deploy/railway/Dockerfile): the release waits for
+  // 2. An application whose image carries the binary (deploy/railway is one in full): the release waits for
   // exit 0, and on any other code the version before it goes on serving.
   const api = service("api", {
     source: github("acme/api", { branch: "main" }),
@@ -37,6 +37,8 @@ export default defineRailway(() => {
     // What it needs beyond that comes by variables.
     preDeploy: ["schemagate"],
     healthcheck: "/health",
+    // For the application itself. A pre-deploy command is never tried again, whatever this says.
+    deploy: { restartPolicyType: "ON_FAILURE" },
     env: {
       DATABASE_URL: db.env.DATABASE_URL,
       // Where PgBouncer has taken over DATABASE_URL, name the direct URL: a transaction pooler carries no lock.

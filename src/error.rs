@@ -12,7 +12,7 @@ use crate::migrations::{IntakeError, ReadError};
 use crate::plan::PlanError;
 use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::lock::Holder;
-use crate::postgres::server_error::{QueryError, ServerError};
+use crate::postgres::server_error::{LoginRefusal, QueryError, ServerError};
 use crate::postgres::url::UrlError;
 use crate::review::ReviewError;
 use crate::settings::SettingsError;
@@ -207,20 +207,22 @@ fn connect_code(error: &ConnectError) -> ExitCode {
         ConnectError::Unreachable { .. } => ExitCode::Unavailable,
         ConnectError::Stopped(reason) => stop_code(*reason),
         ConnectError::Refused(attempt) => match &attempt.error {
-            AttemptError::Server(error) => match error.sqlstate.as_str() {
-                "42501" => ExitCode::NotPermitted,
-                code if code.starts_with("28") => ExitCode::NotPermitted,
-                _ => ExitCode::Configuration,
+            AttemptError::Server(error) => match error.login_refusal() {
+                LoginRefusal::Password | LoginRefusal::Client | LoginRefusal::Privilege => ExitCode::NotPermitted,
+                LoginRefusal::Database | LoginRefusal::Options | LoginRefusal::Other => ExitCode::Configuration,
             },
             AttemptError::PasswordMissing => ExitCode::NotPermitted,
             AttemptError::Socket { .. } => ExitCode::NotPermitted,
-            AttemptError::Tls { .. } | AttemptError::TlsNotOffered | AttemptError::Authentication { .. } => {
-                ExitCode::Configuration
-            }
+            AttemptError::Tls { .. }
+            | AttemptError::TlsNotOffered
+            | AttemptError::ChannelBinding
+            | AttemptError::Authentication { .. }
+            | AttemptError::Protocol { .. } => ExitCode::Configuration,
             AttemptError::Resolve { .. }
             | AttemptError::NoAddress
             | AttemptError::TimedOut { .. }
             | AttemptError::Closed { .. }
+            | AttemptError::Unanswered { .. }
             | AttemptError::InRecovery
             | AttemptError::SessionAttributes { .. } => ExitCode::Unavailable,
         },
@@ -260,7 +262,10 @@ fn own_statement_code(error: &QueryError) -> ExitCode {
 fn own_server_code(error: &ServerError) -> ExitCode {
     match error.sqlstate.as_str() {
         "42501" | "25006" => ExitCode::NotPermitted,
-        "57014" => ExitCode::TryAgain,
+        // 23505: another tool, which takes no lock of ours, recorded the same version.
+        "57014" | "23505" => ExitCode::TryAgain,
+        // The history table takes no row of ours.
+        code if code.starts_with("22") || code.starts_with("23") => ExitCode::Configuration,
         _ if error.short_of_resources() || error.lost_to_other_sessions() => ExitCode::TryAgain,
         _ => ExitCode::Defect,
     }

@@ -20,6 +20,7 @@ pub mod apply;
 pub mod exit_code;
 
 pub mod error;
+pub mod existing;
 
 pub mod run;
 

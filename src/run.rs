@@ -9,18 +9,21 @@ use tokio::time::Instant;
 
 use crate::apply::{self, Applied, ApplyError, DatabaseState, Progress};
 use crate::error::Error;
+use crate::existing;
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{Migration, MigrationSet, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
+use crate::postgres::attempt::ConnectError;
 use crate::postgres::connect::{Dialer, Need};
 use crate::postgres::lock::{Holder, LockKey, TRY_STATEMENTS};
 use crate::postgres::pooler::{Pooling, probe};
 use crate::postgres::server_error::QueryError;
-use crate::postgres::session::{Route, Rows, Session};
+use crate::postgres::session::{Rows, Session};
+use crate::postgres::startup::Route;
 use crate::postgres::watch::{Watcher, patience};
-use crate::postgres::{counted, duration_text, literal, milliseconds};
+use crate::postgres::{counted, duration_text, milliseconds};
 use crate::review::{self, Reviewed};
-use crate::settings::{Policy, Settings, TableName};
+use crate::settings::{Settings, TableName};
 use crate::stop::Stop;
 
 /// A session lost so often without a newly recorded migration is lost for good: a migration that crashes its server
@@ -29,6 +32,8 @@ const RESUMPTIONS: u32 = 3;
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(10);
+/// The least that a server gets for the first answer; our own `lock_timeout` ends before.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// The oldest server that has what the fence asks for.
 const OLDEST_MAJOR: u32 = 13;
 
@@ -84,8 +89,13 @@ impl Run<'_> {
         if (1..OLDEST_MAJOR).contains(&session.server.major_version) {
             return Err(Error::OldServer { version: session.server.version.clone() });
         }
-        let answer = session.query(&history::read_sql(&self.settings.history_table)).await;
-        let reading = self.reading(answer)?;
+        let limit = self.settings.connect_deadline.max(FIRST_ANSWER);
+        let sql = history::read_sql(&self.settings.history_table);
+        let answer = match tokio::time::timeout(limit, self.ask(&session, &sql)).await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(ConnectError::unanswered(&session.server.address, limit).into()),
+        };
+        let reading = self.reading(&answer.map_err(|source| self.unreadable(source))?)?;
         if reading.nonce.as_deref() != Some(self.dialer.parameters().nonce()) {
             session.route = Route::Pooled;
         }
@@ -93,10 +103,21 @@ impl Run<'_> {
         Ok(Looked { session, reading })
     }
 
-    fn reading(&self, answer: Result<Vec<Rows>, QueryError>) -> Result<Reading, Error> {
-        let table = &self.settings.history_table;
-        let answer = answer.map_err(|source| HistoryError::Query { table: table.clone(), source })?;
-        let mut reading = history::read(table, &answer)?;
+    /// One message and its answer, unless the run is to end first. Nothing is open that would have to be undone.
+    async fn ask(&mut self, session: &Session, sql: &str) -> Result<Result<Vec<Rows>, QueryError>, Error> {
+        tokio::select! {
+            biased;
+            reason = self.stop.wait() => Err(Error::Stopped { reason, state: DatabaseState::Unchanged }),
+            answer = session.query(sql) => Ok(answer),
+        }
+    }
+
+    fn unreadable(&self, source: QueryError) -> HistoryError {
+        HistoryError::Query { table: self.settings.history_table.clone(), source }
+    }
+
+    fn reading(&self, answer: &[Rows]) -> Result<Reading, Error> {
+        let mut reading = history::read(&self.settings.history_table, answer)?;
         if !reading.table.exists && self.set.iter().any(|migration| !migration.version().fits_int4()) {
             reading.table.width = VersionWidth::Int8;
         }
@@ -113,19 +134,22 @@ impl Run<'_> {
         let mut planned: Vec<Applied> = Vec::new();
         loop {
             let before = progress.applied.len();
-            match self.pass(target, need, progress, &mut planned).await {
+            let lost = match self.pass(target, need, progress, &mut planned).await {
                 Ok(Pass::Done(up_to_date)) => return Ok(up_to_date),
-                Ok(Pass::Standby) => {
+                Ok(Pass::Standby) if need == Need::Read => {
                     tracing::warn!("migrations are pending and the server is in recovery: waiting for a primary");
+                    None
                 }
-                Err(error) => {
-                    let Some(reason) = error.lost() else { return Err(error) };
-                    resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
-                    if resumptions > RESUMPTIONS {
-                        return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
-                    }
-                    tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
+                // It was none a moment ago: something in between hands out one server after another.
+                Ok(Pass::Standby) => Some("the session is in recovery all of a sudden".to_owned()),
+                Err(error) => Some(error.lost().ok_or(error)?),
+            };
+            if let Some(reason) = lost {
+                resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
+                if resumptions > RESUMPTIONS {
+                    return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
                 }
+                tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
             }
             need = Need::Write;
         }
@@ -140,7 +164,7 @@ impl Run<'_> {
     ) -> Result<Pass, Error> {
         let Looked { session, reading } = self.look(need).await?;
         let (set, settings) = (self.set, self.settings);
-        tell_connected(&self.dialer, &session);
+        tell_connected(&session);
         credit(&reading, planned, progress);
         let plan = plan_for(settings, set, &reading, target)?;
         warn_of(&plan);
@@ -167,11 +191,7 @@ impl Run<'_> {
         }
         self.refuse_transaction_pooler(&session).await?;
         let key = LockKey::for_table(&reading.table.name);
-        let existing = if reading.applied.is_empty() && settings.when_existing == Policy::Refuse {
-            review::created_tables(&reviewed)
-        } else {
-            Vec::new()
-        };
+        let existing = existing::wanted(settings, &reading, &reviewed);
         let locked = self.lock(&session, key, &existing, target).await?;
         let plan = plan_for(settings, set, &locked.reading, target)?;
         if plan.pending.is_empty() {
@@ -180,7 +200,7 @@ impl Run<'_> {
             session.close().await;
             return Ok(Pass::Done(done));
         }
-        if !locked.existing.is_empty() {
+        if !locked.existing.is_empty() && locked.reading.applied.is_empty() {
             return Err(Error::TablesExist { tables: locked.existing });
         }
         let reviewed = still_pending(&plan, reviewed)?;
@@ -218,14 +238,14 @@ impl Run<'_> {
             "{}{}; {}; {}",
             self.settings_sql(session),
             key.try_sql(),
-            existing_sql(existing),
+            existing::list_sql(existing),
             history::read_sql(&self.settings.history_table)
         );
         let started = Instant::now();
         let mut poll = FIRST_POLL;
         let mut told: Option<(Instant, Option<Holder>)> = None;
         loop {
-            let answer = session.query(&sql).await;
+            let answer = self.ask(session, &sql).await?;
             let answer = answer.map_err(|source| Error::Query { doing: "taking the advisory lock", source })?;
             let tail = answer.len().saturating_sub(history::READ_STATEMENTS + 1 + TRY_STATEMENTS);
             let [tried, holders, found, ..] = &answer[tail..] else {
@@ -234,8 +254,8 @@ impl Run<'_> {
             };
             let (ours, holder) = LockKey::read_try(tried, holders);
             let locked = Locked {
-                reading: self.reading(Ok(answer.clone()))?,
-                existing: found.iter().filter_map(|row| row.first().cloned().flatten()).collect(),
+                reading: self.reading(&answer)?,
+                existing: existing::read(found),
                 lock_timeout: lock_timeout(tried),
             };
             if ours {
@@ -315,14 +335,14 @@ struct Locked {
     lock_timeout: Duration,
 }
 
-fn tell_connected(dialer: &Dialer, session: &Session) {
+fn tell_connected(session: &Session) {
     let tls = if session.server.encrypted { "TLS" } else { "no TLS" };
     tracing::info!(
         server = session.server.address,
         server_version = session.server.version,
         version = env!("CARGO_PKG_VERSION"),
         "connected to {} (PostgreSQL {}, {tls}) by schemagate {}",
-        dialer.target(),
+        session.server.place,
         session.server.version,
         env!("CARGO_PKG_VERSION")
     );
@@ -345,8 +365,13 @@ fn applied_of(migration: &Migration) -> Applied {
 }
 
 fn warn_of(plan: &Plan<'_>) {
-    for file in &plan.other_line_ends {
-        tracing::warn!("{file}: differs from what was applied by line ends or a byte-order mark only");
+    if let [first, rest @ ..] = plan.other_line_ends.as_slice() {
+        // One warning, however many: a checkout that turned all line ends must not bury the log of every pod's start.
+        let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+        tracing::warn!(
+            files = plan.other_line_ends.len(),
+            "{first}{more}: differs from what was applied by line ends or a byte-order mark only; taken as the same"
+        );
     }
     if let (Some(first), Some(last)) = (plan.ahead.first(), plan.ahead.last()) {
         tracing::warn!(
@@ -374,28 +399,6 @@ fn still_pending<'a>(plan: &Plan<'a>, reviewed: Vec<Reviewed<'a>>) -> Result<Vec
     let kept: Vec<Reviewed<'a>> =
         reviewed.into_iter().filter(|reviewed| wanted.binary_search(&reviewed.migration.version()).is_ok()).collect();
     if kept.len() == wanted.len() { Ok(kept) } else { Ok(review::review(&plan.pending)?) }
-}
-
-/// Lists those of `tables` that exist; a name without a schema is looked for where it would be created.
-fn existing_sql(tables: &[TableName]) -> String {
-    if tables.is_empty() {
-        return "SELECT NULL WHERE false".to_owned();
-    }
-    let rows: Vec<String> = tables
-        .iter()
-        .map(|table| {
-            let schema = match table.schema() {
-                Some(schema) => literal(&crate::settings::quote_identifier(schema)),
-                None => "pg_catalog.quote_ident(pg_catalog.current_schema())".to_owned(),
-            };
-            let name = literal(&crate::settings::quote_identifier(table.table()));
-            format!("({}, {schema} || '.' || {name})", literal(&table.to_string()))
-        })
-        .collect();
-    format!(
-        "SELECT t.name FROM (VALUES {}) AS t (name, full_name) WHERE pg_catalog.to_regclass(t.full_name) IS NOT NULL",
-        rows.join(", ")
-    )
 }
 
 /// `lock_timeout` as the server shows it: `5s`, `1min`, `500ms`, `0`.

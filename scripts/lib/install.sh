@@ -74,6 +74,14 @@ need_postgres() {
     postgres_bin >/dev/null
 }
 
+# The tests start poolers of their own. Debian's package starts one as a service unless its unit is masked beforehand.
+need_pgbouncer() {
+    if [ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null; then return; fi
+    local unit=/etc/systemd/system/pgbouncer.service
+    if [ -d /etc/systemd/system ] && ! [ -e "$unit" ] && ! [ -L "$unit" ]; then as_root ln -s /dev/null "$unit"; fi
+    install_packages pgbouncer
+}
+
 need_npm() {
     if ! command -v npm >/dev/null || ! command -v node >/dev/null; then install_packages npm; fi
 }

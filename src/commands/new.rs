@@ -20,7 +20,9 @@ pub(crate) fn run(settings: &Settings, name: &str, format: Format) -> Result<(),
     let failed = |source| Error::Write { path: path.clone(), source };
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(failed)?;
-    writeln!(file, "-- {name}").map_err(failed)?;
+    // A name of several lines must not put its second line outside the comment.
+    let words: Vec<&str> = name.split_whitespace().collect();
+    writeln!(file, "-- {}", words.join(" ")).map_err(failed)?;
     let shown = path.display().to_string();
     match format {
         Format::Text => super::print(&[shown]),

@@ -1,12 +1,13 @@
 //! `plan`: shows what `up` would do.
 
 use schemagate::error::Error;
+use schemagate::existing;
 use schemagate::migrations::Version;
 use schemagate::plan::batches;
 use schemagate::postgres::connect::Need;
 use schemagate::report::{plan as report, status::Place};
-use schemagate::review::review;
-use schemagate::run::plan_for;
+use schemagate::review::{Reviewed, review};
+use schemagate::run::{Looked, plan_for};
 use schemagate::settings::Settings;
 use schemagate::stop::Stop;
 
@@ -17,8 +18,10 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
     let mut run = super::run(settings, &set, stop)?;
     let looked = run.look(Need::Read).await?;
     let plan = plan_for(settings, &set, &looked.reading, target.map(Version::new))?;
-    let batches = batches(review(&plan.pending)?, settings.atomicity);
-    let described = run.dialer.target().to_string();
+    let reviewed = review(&plan.pending)?;
+    refuse_existing(settings, &looked, &reviewed).await?;
+    let batches = batches(reviewed, settings.atomicity);
+    let described = looked.session.server.place.clone();
     let place =
         Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
     let printed = match format {
@@ -27,4 +30,16 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
     };
     looked.session.close().await;
     printed
+}
+
+/// What `up` would refuse under its lock is refused here too.
+async fn refuse_existing(settings: &Settings, looked: &Looked, reviewed: &[Reviewed<'_>]) -> Result<(), Error> {
+    let wanted = existing::wanted(settings, &looked.reading, reviewed);
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let answer = looked.session.query(&existing::list_sql(&wanted)).await;
+    let answer = answer.map_err(|source| Error::Query { doing: "looking for existing tables", source })?;
+    let tables = answer.first().map(existing::read).unwrap_or_default();
+    if tables.is_empty() { Ok(()) } else { Err(Error::TablesExist { tables }) }
 }

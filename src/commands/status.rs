@@ -51,7 +51,7 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
                 .map_err(|reason| Error::Stopped { reason, state: DatabaseState::Unchanged })?;
             continue;
         }
-        let described = run.dialer.target().to_string();
+        let described = looked.session.server.place.clone();
         let place =
             Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
         let printed = match format {

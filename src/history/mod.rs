@@ -29,7 +29,7 @@ pub struct AppliedMigration {
 
 impl fmt::Display for AppliedMigration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "V{}__{}", self.version, self.name)
+        write!(f, "V{}__{}", self.version, one_line(&self.name))
     }
 }
 
@@ -184,7 +184,7 @@ fn table(
     };
     for column in ["name", "applied_on", "checksum"] {
         if !matches!(kind_of(column), Some("character varying" | "text")) {
-            return Err(shape("`name`, `applied_on` and `checksum` must be text"));
+            return Err(shape("it needs `name`, `applied_on` and `checksum` as text"));
         }
     }
     Ok(HistoryTable { name, exists: true, schema_exists: true, width })
@@ -205,14 +205,20 @@ fn migration_of(table: &TableName, row: &[Option<String>]) -> Result<AppliedMigr
         Some(AppliedMigration {
             version: Version::new(field(0)?.parse().ok()?),
             name: field(1)?.to_owned(),
-            applied_on: field(2).map(ToOwned::to_owned),
+            applied_on: field(2).map(one_line),
             checksum: field(3)?.parse().ok()?,
         })
     };
     read().ok_or_else(|| {
-        let shown = |column| field(column).unwrap_or("NULL").chars().take(80).collect();
+        let cut = |text: &str| one_line(text).chars().take(80).collect::<String>();
+        let shown = |column| field(column).map_or_else(|| "NULL".to_owned(), |text| format!("\"{}\"", cut(text)));
         HistoryError::Row { table: table.clone(), version: shown(0), name: shown(1), checksum: shown(3) }
     })
+}
+
+/// Text of a row as it can be shown: a line feed or an escape sequence in it must not break a table or a terminal.
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 impl HistoryTable {

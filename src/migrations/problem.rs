@@ -25,14 +25,25 @@ impl std::error::Error for IntakeError {}
 
 impl fmt::Display for IntakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.problems.len();
-        let noun = if count == 1 { "problem" } else { "problems" };
-        write!(f, "{count} {noun} in {}", self.origin)?;
+        f.write_str(&self.headline())?;
         self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
 impl IntakeError {
+    /// Counts the problems and says where they are, without listing them.
+    pub fn headline(&self) -> String {
+        let count = self.problems.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        format!("{count} {noun} in {}", self.origin)
+    }
+
+    /// Gives the way out of one problem. A folder of drizzle-kit is not renamed file by file.
+    pub fn hint_for(&self, problem: &Problem) -> Option<String> {
+        let renames = matches!(problem.fault, Fault::Name(_));
+        if self.drizzle && renames { None } else { problem.fault.hint() }
+    }
+
     /// Gives the way out that concerns the whole set; each problem may have its own besides.
     pub fn hint(&self) -> Option<&'static str> {
         self.drizzle.then_some(
@@ -141,7 +152,12 @@ impl Fault {
             Fault::FolderMissing => "check SCHEMAGATE_MIGRATIONS or --migrations, and that the image holds the folder",
             Fault::NotAFolder => "give the folder that holds the migrations, not a file",
             Fault::NoMigrations => "a migration is a file named V1__name.sql",
-            Fault::Unreadable { .. } | Fault::DanglingLink | Fault::NotAFile => return None,
+            Fault::Unreadable { reason } if reason.kind() == io::ErrorKind::PermissionDenied => {
+                "let the user that schemagate runs as read it"
+            }
+            Fault::Unreadable { .. } => "mend or remove it",
+            Fault::DanglingLink => "mend the link, or remove it",
+            Fault::NotAFile => "put a regular file in its place, or remove it",
         };
         Some(hint.to_owned())
     }
@@ -151,6 +167,7 @@ fn name_hint(fault: &NameFault) -> String {
     match (&fault.nearest, &fault.reason) {
         (Some(nearest), _) => format!("name it {nearest}"),
         (None, NameReason::TooLong { .. }) => "shorten the name".to_owned(),
+        (None, NameReason::VersionTooBig { .. }) => "give it a smaller number".to_owned(),
         (None, _) => {
             "name it V, a whole number, two underscores, a name and .sql, as in V12__add_orders.sql".to_owned()
         }

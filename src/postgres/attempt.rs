@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::stop::StopReason;
 
-use super::server_error::{ServerError, chain};
+use super::server_error::{QueryError, ServerError, chain};
 use super::tls::{TlsError, tls_alert_in, tls_error_in};
 
 /// One failed try at one address.
@@ -29,10 +29,8 @@ impl fmt::Display for Attempt {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AttemptError {
     /// The name has no address yet.
-    #[error("cannot resolve {host}: {reason}")]
+    #[error("cannot resolve the name: {reason}")]
     Resolve {
-        /// The name.
-        host: String,
         /// The resolver's reason.
         reason: String,
     },
@@ -48,7 +46,7 @@ pub enum AttemptError {
         reason: String,
     },
     /// Nothing answered in time.
-    #[error("no answer within {} s", after.as_secs())]
+    #[error("no answer within {}", super::duration_text(*after))]
     TimedOut {
         /// The limit of one try.
         after: Duration,
@@ -56,8 +54,8 @@ pub enum AttemptError {
     /// The connection was closed before the session stood: a proxy before a sleeping database, a restart.
     #[error("closed during the handshake: {reason}")]
     Closed {
-        /// The driver's words.
-        reason: String,
+        /// How.
+        reason: &'static str,
     },
     /// The server answered with an error.
     #[error("{0}")]
@@ -78,17 +76,32 @@ pub enum AttemptError {
     /// The server wants a password and none is given.
     #[error("the server wants a password and none is given")]
     PasswordMissing,
-    /// The server wants a way of authentication that is not supported, or channel binding could not be had.
+    /// `channel_binding=require`, and the server let the session in without.
+    #[error("the server did not use channel binding, as channel_binding=require demands")]
+    ChannelBinding,
+    /// The server wants a way of authentication that is not supported.
     #[error("{reason}")]
     Authentication {
         /// The driver's words.
         reason: String,
     },
+    /// What answers does not speak PostgreSQL's protocol.
+    #[error("what answers there does not speak PostgreSQL's protocol: {reason}")]
+    Protocol {
+        /// The driver's words.
+        reason: String,
+    },
+    /// It let the session in and then said nothing.
+    #[error("it let the session in, and then gave no answer within {}", super::duration_text(*after))]
+    Unanswered {
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// The server is a standby and writing is wanted.
     #[error("the server is in recovery (a standby)")]
     InRecovery,
     /// The server is not of the kind that `target_session_attrs` wants.
-    #[error("the session is not {wanted}, as target_session_attrs wants")]
+    #[error("the server is there, but not what target_session_attrs={wanted} asks for")]
     SessionAttributes {
         /// The kind wanted.
         wanted: &'static str,
@@ -107,24 +120,58 @@ impl AttemptError {
         if let Some(alert) = tls_alert_in(&error) {
             return Self::Tls { reason: format!("the server ended TLS: {alert}"), hint: None, transient: false };
         }
-        let reason = chain(&error);
         if let Some(io) = error.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
-            return match io.kind() {
-                ErrorKind::UnexpectedEof => Self::Closed { reason: "the other side hung up".to_owned() },
-                kind => Self::Socket { kind, reason: io.to_string() },
-            };
+            return Self::from_io(io);
         }
+        let reason = chain(&error);
         match reason.as_str() {
-            _ if error.is_closed() => Self::Closed { reason: "the other side hung up".to_owned() },
+            _ if error.is_closed() => Self::Closed { reason: "the other side hung up" },
             text if text.contains("does not support TLS") => Self::TlsNotOffered,
             text if text.contains("password missing") => Self::PasswordMissing,
-            _ => Self::Authentication { reason },
+            text if text.contains("channel binding") => Self::ChannelBinding,
+            text if text.contains("authentication error") => {
+                Self::Authentication { reason: text.replace("authentication error: ", "") }
+            }
+            _ => Self::Protocol { reason },
         }
+    }
+
+    /// Reads the error of the first question to a server that has let the session in.
+    pub(super) fn from_query(error: QueryError) -> Self {
+        match error {
+            QueryError::Server(error) => Self::Server(error),
+            QueryError::Lost { .. } => Self::Closed { reason: "the other side hung up" },
+            QueryError::Protocol { reason } => Self::Protocol { reason },
+        }
+    }
+
+    fn from_io(error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => Self::Closed { reason: "the other side hung up" },
+            // The codec's words for an end in the middle of a message.
+            ErrorKind::Other if error.to_string() == "bytes remaining on stream" => {
+                Self::Closed { reason: "the other side hung up in the middle of a message; is it PostgreSQL?" }
+            }
+            ErrorKind::InvalidData | ErrorKind::InvalidInput => Self::Protocol { reason: error.to_string() },
+            _ => Self::socket(error),
+        }
+    }
+
+    /// Reads the system's error of a socket.
+    pub(super) fn socket(error: &std::io::Error) -> Self {
+        let text = error.to_string();
+        // "(os error 111)" tells a person nothing that the words before it do not.
+        let reason = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned();
+        Self::Socket { kind: error.kind(), reason }
     }
 
     fn tls(error: &TlsError) -> Self {
         Self::Tls {
-            reason: error.to_string(),
+            reason: match error {
+                // Of these the source says why.
+                TlsError::Unreadable { .. } | TlsError::Invalid { .. } | TlsError::Setup { .. } => chain(error),
+                _ => error.to_string(),
+            },
             hint: error.hint().map(ToOwned::to_owned),
             transient: error.is_transient(),
         }
@@ -137,18 +184,17 @@ impl AttemptError {
             | Self::NoAddress
             | Self::TimedOut { .. }
             | Self::Closed { .. }
+            | Self::Unanswered { .. }
             | Self::InRecovery
             | Self::SessionAttributes { .. } => true,
             Self::Socket { kind, .. } => *kind != ErrorKind::PermissionDenied,
-            Self::Server(error) => {
-                // 57P03 starting up, 53300 no connection left, 57P01/57P02 shutting down, 08xxx a proxy's own words.
-                let code = error.sqlstate.as_str();
-                matches!(code, "57P03" | "57P01" | "57P02")
-                    || error.short_of_resources()
-                    || (code.starts_with("08") && code != "08P01")
-            }
+            Self::Server(error) => error.time_may_cure_a_refused_login(),
             Self::Tls { transient, .. } => *transient,
-            Self::TlsNotOffered | Self::PasswordMissing | Self::Authentication { .. } => false,
+            Self::TlsNotOffered
+            | Self::PasswordMissing
+            | Self::ChannelBinding
+            | Self::Authentication { .. }
+            | Self::Protocol { .. } => false,
         }
     }
 
@@ -160,11 +206,12 @@ impl AttemptError {
         )
     }
 
-    /// As libpq: `allow` and `prefer` go on to the other kind after a failed TLS handshake or a refused login.
-    pub(super) fn another_encryption_may_help(&self) -> bool {
+    /// As libpq: `allow` and `prefer` go on to the other kind after a failed TLS handshake or a refused login. Unlike
+    /// libpq, not after a wrong password: it would be as wrong, counted twice, and sent without encryption.
+    pub(super) fn another_encryption_may_help(&self, tried_tls: bool, was_plain: bool) -> bool {
         match self {
             Self::Tls { .. } => true,
-            Self::Server(error) => error.sqlstate.starts_with("28"),
+            Self::Server(error) => error.sqlstate == "28000" && (tried_tls || was_plain),
             _ => false,
         }
     }
@@ -189,6 +236,14 @@ pub enum ConnectError {
     /// The run was to end before there was a session.
     #[error("stopped by {} while connecting", .0.name())]
     Stopped(StopReason),
+}
+
+impl ConnectError {
+    /// A session whose first question was not answered.
+    pub fn unanswered(address: &str, after: Duration) -> Self {
+        let attempt = Attempt { address: address.to_owned(), error: AttemptError::Unanswered { after } };
+        Self::Unreachable { attempts: vec![attempt], waited: after, tries: 1 }
+    }
 }
 
 fn unreachable(attempts: &[Attempt], waited: Duration, tries: u32) -> String {

@@ -1,28 +1,33 @@
 //! Opens sessions. In: a `Target` and the session's parameters. Out: a `Session`, after retrying what time can cure.
-//! Never sends a statement of its own.
+//! Never sends a statement, except to ask whether the server takes writes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::convert::Infallible;
 use std::time::Duration;
 
 use rand::RngExt as _;
 use tokio::time::Instant;
 use tokio_postgres::config::{SslMode, SslNegotiation};
-use tokio_postgres::{AsyncMessage, CancelToken, Connection};
 
 use crate::stop::Stop;
 
 use super::attempt::{Attempt, AttemptError, ConnectError};
-use super::server_error::ServerError;
-use super::session::{Driver, Route, ServerFacts, Session};
-use super::startup::SessionParameters;
+use super::cancel::Canceller;
+use super::driver::{drive, facts};
+use super::duration_text;
+use super::session::Session;
+use super::startup::{Route, SessionParameters};
 use super::tls::{LazyTls, SslMode as TlsMode, SslNegotiation as Negotiation};
-use super::transport::{Endpoint, Transport, endpoints, open};
-use super::url::{ChannelBinding, HostEntry, Target, TargetSessionAttrs};
+use super::transport::{Endpoint, endpoints, open};
+use super::url::{ChannelBinding, HostEntry, HostName, Target, TargetSessionAttrs};
 
 /// Limit of one try at one address, where the URL has no `connect_timeout`.
 const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A first try that takes longer than this is worth a word.
+const SILENCE: Duration = Duration::from_secs(2);
+/// The least that a try gets, also when the time for all of them is nearly up.
+const SHORTEST_TRY: Duration = Duration::from_secs(1);
 /// A wait that goes on is told again after this long.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
 
@@ -75,14 +80,17 @@ impl Dialer {
     /// what time does not cure: a wrong password, an unknown database, a certificate that does not verify.
     pub async fn connect(&self, need: Need, limit: Duration, stop: &mut Stop) -> Result<Session, ConnectError> {
         let started = Instant::now();
+        let patience = Patience::new(self.target.connect_timeout, started, limit);
         let mut pause = FIRST_PAUSE;
         let mut told: Option<(Instant, String)> = None;
-        for tries in 1.. {
-            let left = limit.saturating_sub(started.elapsed());
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let tried = tokio::select! {
                 biased;
                 reason = stop.wait() => return Err(ConnectError::Stopped(reason)),
-                tried = self.try_hosts(need, left.max(FIRST_PAUSE).min(TRY_TIMEOUT).max(self.floor(limit))) => tried,
+                tried = self.try_hosts(need, patience) => tried,
+                never = self.break_the_silence(told.is_none()) => match never {},
             };
             let failed = match tried {
                 Ok(session) => return Ok(session),
@@ -91,28 +99,29 @@ impl Dialer {
             if let Some(fatal) = failed.iter().find(|attempt| !attempt.error.is_transient()) {
                 return Err(ConnectError::Refused(Box::new(fatal.clone())));
             }
-            if started.elapsed() + pause > limit {
+            let left = limit.saturating_sub(started.elapsed());
+            if left.is_zero() {
                 return Err(ConnectError::Unreachable { attempts: failed, waited: started.elapsed(), tries });
             }
-            tell(&mut told, &failed, limit.saturating_sub(started.elapsed()));
+            tell(&mut told, &failed, left);
             let jitter = rand::rng().random_range(0.75..1.25);
-            stop.pause(pause.mul_f64(jitter)).await.map_err(ConnectError::Stopped)?;
+            // The last try is made when the limit is reached, not a pause before it.
+            stop.pause(pause.mul_f64(jitter).min(left)).await.map_err(ConnectError::Stopped)?;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        unreachable_after(started.elapsed())
     }
 
-    /// With a limit of zero the one try still gets its full time.
-    fn floor(&self, limit: Duration) -> Duration {
-        match self.target.connect_timeout {
-            Some(timeout) => timeout,
-            None if limit.is_zero() => TRY_TIMEOUT,
-            None => Duration::from_secs(1),
+    /// Says once that the first try takes its time; never ends.
+    async fn break_the_silence(&self, first: bool) -> Infallible {
+        if first {
+            tokio::time::sleep(SILENCE).await;
+            tracing::info!("connecting to {}: no answer yet", self.target);
         }
+        std::future::pending().await
     }
 
     /// One pass over all hosts, in order; a second one where a standby was preferred and none answered.
-    async fn try_hosts(&self, need: Need, timeout: Duration) -> Result<Session, Vec<Attempt>> {
+    async fn try_hosts(&self, need: Need, patience: Patience) -> Result<Session, Vec<Attempt>> {
         let mut hosts: Vec<&HostEntry> = self.target.hosts.iter().collect();
         if self.target.load_balance_hosts {
             use rand::seq::SliceRandom as _;
@@ -129,8 +138,8 @@ impl Dialer {
         let mut failed = Vec::new();
         for attributes in passes {
             failed.clear();
-            for host in &hosts {
-                match self.try_host(host, attributes, need, timeout).await {
+            for (index, host) in hosts.iter().enumerate() {
+                match self.try_host(host, hosts.len() - index, attributes, need, patience).await {
                     Ok(session) => return Ok(session),
                     Err(attempts) => failed.extend(attempts),
                 }
@@ -146,28 +155,31 @@ impl Dialer {
     async fn try_host(
         &self,
         host: &HostEntry,
+        hosts_left: usize,
         attributes: TargetSessionAttrs,
         need: Need,
-        timeout: Duration,
+        patience: Patience,
     ) -> Result<Session, Vec<Attempt>> {
-        let name = host.to_string();
-        let attempt = |error| Attempt { address: name.clone(), error };
-        let resolved = tokio::time::timeout(timeout, endpoints(host)).await;
-        let found = match resolved {
+        let limit = patience.of_one(hosts_left);
+        let found = match tokio::time::timeout(limit, endpoints(host)).await {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(vec![attempt(error)]),
-            Err(_) => return Err(vec![attempt(AttemptError::TimedOut { after: timeout })]),
+            Ok(Err(error)) => return Err(vec![Attempt { address: host.to_string(), error }]),
+            Err(_) => {
+                let error = AttemptError::Resolve { reason: format!("no answer within {}", duration_text(limit)) };
+                return Err(vec![Attempt { address: host.to_string(), error }]);
+            }
         };
         let mut failed = Vec::new();
-        for endpoint in found {
-            let tried = tokio::time::timeout(timeout, self.try_endpoint(host, &endpoint, attributes, need)).await;
+        for (index, endpoint) in found.iter().enumerate() {
+            let limit = patience.of_one(hosts_left - 1 + found.len() - index);
+            let tried = tokio::time::timeout(limit, self.try_endpoint(host, endpoint, attributes, need)).await;
             let error = match tried {
                 Ok(Ok(session)) => return Ok(session),
                 Ok(Err(error)) => error,
-                Err(_) => AttemptError::TimedOut { after: timeout },
+                Err(_) => AttemptError::TimedOut { after: limit },
             };
             let answered = error.server_answered();
-            failed.push(Attempt { address: endpoint.to_string(), error });
+            failed.push(Attempt { address: address(host, endpoint), error });
             if answered {
                 break;
             }
@@ -175,7 +187,8 @@ impl Dialer {
         Err(failed)
     }
 
-    /// One address, with each kind of encryption that `sslmode` allows there.
+    /// One address, with each kind of encryption that `sslmode` allows there. Of two errors the one over TLS tells
+    /// more: the other only says that the server wants TLS.
     async fn try_endpoint(
         &self,
         host: &HostEntry,
@@ -183,18 +196,21 @@ impl Dialer {
         attributes: TargetSessionAttrs,
         need: Need,
     ) -> Result<Session, AttemptError> {
-        let mut first_error = None;
+        let mut over_plain = None;
+        let mut over_tls = None;
         for encryption in self.encryptions(endpoint) {
-            let error = match self.open_session(host, endpoint, *encryption).await {
+            let failed = match self.open_session(host, endpoint, *encryption).await {
                 Ok(session) => return accept(session, attributes, need).await,
-                Err(error) => error,
+                Err(failed) => failed,
             };
-            if !error.another_encryption_may_help() {
-                return Err(first_error.unwrap_or(error));
+            let tried_tls = failed.encrypted || matches!(failed.error, AttemptError::Tls { .. });
+            let go_on = failed.error.another_encryption_may_help(tried_tls, *encryption == Encryption::Plain);
+            if tried_tls { &mut over_tls } else { &mut over_plain }.get_or_insert(failed.error);
+            if !go_on {
+                break;
             }
-            first_error.get_or_insert(error);
         }
-        Err(first_error.unwrap_or(AttemptError::NoAddress))
+        Err(over_tls.or(over_plain).unwrap_or(AttemptError::NoAddress))
     }
 
     fn encryptions(&self, endpoint: &Endpoint) -> &'static [Encryption] {
@@ -212,9 +228,9 @@ impl Dialer {
         host: &HostEntry,
         endpoint: &Endpoint,
         encryption: Encryption,
-    ) -> Result<Session, AttemptError> {
+    ) -> Result<Session, Failed> {
         match self.start(host, endpoint, encryption, Route::Direct).await {
-            Err(AttemptError::Server(error)) if refuses_options(&error) => {
+            Err(Failed { error: AttemptError::Server(error), .. }) if error.is_a_pooler_refusing_options() => {
                 tracing::debug!(server = %endpoint, "startup options refused: a pooler stands in between");
                 self.start(host, endpoint, encryption, Route::Pooled).await
             }
@@ -228,15 +244,17 @@ impl Dialer {
         endpoint: &Endpoint,
         encryption: Encryption,
         route: Route,
-    ) -> Result<Session, AttemptError> {
-        let stream = open(endpoint, &self.target).await?;
+    ) -> Result<Session, Failed> {
+        let failed = |error, encrypted| Failed { error, encrypted };
+        let stream = open(endpoint, &self.target).await.map_err(|error| failed(error, false))?;
         let config = self.config(host, encryption, route);
         let tls = self.tls.for_host(&host.server_name());
+        let opened = config.connect_raw(stream, tls.clone()).await;
         let (client, connection) =
-            config.connect_raw(stream, tls.clone()).await.map_err(AttemptError::from_handshake)?;
-        let server = facts(&connection, endpoint, tls.is_encrypted());
-        let canceller =
-            Canceller { token: client.cancel_token(), endpoint: endpoint.clone(), tls, target: self.target.clone() };
+            opened.map_err(|error| failed(AttemptError::from_handshake(error), tls.is_encrypted()))?;
+        let place = self.target.described_at(host);
+        let server = facts(&connection, endpoint, place, tls.is_encrypted());
+        let canceller = Canceller::new(client.cancel_token(), endpoint.clone(), tls, self.target.clone());
         Ok(Session::new(client, drive(connection), canceller, route, server))
     }
 
@@ -268,13 +286,44 @@ impl Dialer {
     }
 }
 
-fn unreachable_after(waited: Duration) -> Result<Session, ConnectError> {
-    Err(ConnectError::Unreachable { attempts: Vec::new(), waited, tries: 0 })
+/// How long tries may take: each on its own, and all of them together.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    each: Duration,
+    /// None where there is but one try, which gets its full time.
+    end: Option<Instant>,
 }
 
-/// A pooler answers 08P01 to startup parameters it does not know.
-fn refuses_options(error: &ServerError) -> bool {
-    error.sqlstate == "08P01" && error.message.contains("startup parameter")
+impl Patience {
+    fn new(connect_timeout: Option<Duration>, started: Instant, limit: Duration) -> Self {
+        let end = if limit.is_zero() { None } else { started.checked_add(limit) };
+        Self { each: connect_timeout.unwrap_or(TRY_TIMEOUT), end }
+    }
+
+    /// The limit of one try with `left` of them to come: a silent host leaves time for those behind it.
+    fn of_one(self, left: usize) -> Duration {
+        let Some(end) = self.end else { return self.each };
+        let share = end.saturating_duration_since(Instant::now()) / u32::try_from(left.max(1)).unwrap_or(u32::MAX);
+        share.max(SHORTEST_TRY).min(self.each)
+    }
+}
+
+/// How one try failed, and whether it was over TLS.
+struct Failed {
+    error: AttemptError,
+    encrypted: bool,
+}
+
+/// `db.internal (10.0.0.3:5432)`: the name that people know, and the address that was tried.
+fn address(host: &HostEntry, endpoint: &Endpoint) -> String {
+    let (name, address) = (host.to_string(), endpoint.to_string());
+    match (&host.name, endpoint) {
+        (HostName::Tcp(name), Endpoint::Tcp(socket)) if *name != socket.ip().to_string() => {
+            format!("{name} ({address})")
+        }
+        (HostName::Unix(_), Endpoint::Tcp(_)) => format!("{name} ({address})"),
+        _ => address,
+    }
 }
 
 /// Tells why the wait goes on: when the reason changes, and now and then.
@@ -289,109 +338,26 @@ fn tell(told: &mut Option<(Instant, String)>, failed: &[Attempt], left: Duration
 }
 
 /// Holds a fresh session against what the URL and the command want of the server.
-async fn accept(session: Session, attributes: TargetSessionAttrs, need: Need) -> Result<Session, AttemptError> {
-    let read_only = session.server.read_only_by_default;
+async fn accept(mut session: Session, attributes: TargetSessionAttrs, need: Need) -> Result<Session, AttemptError> {
+    use TargetSessionAttrs::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
+    if need == Need::Write || !matches!(attributes, Any | PreferStandby) {
+        // What the server says in the handshake comes from a pooler where one stands in between, or not at all.
+        session.ask_for_recovery().await.map_err(AttemptError::from_query)?;
+    }
     let standby = session.server.in_recovery;
-    let (fits, wanted) = match attributes {
-        TargetSessionAttrs::Any | TargetSessionAttrs::PreferStandby => (true, "any"),
-        TargetSessionAttrs::ReadWrite => (!standby && !read_only, "read-write"),
-        TargetSessionAttrs::ReadOnly => (standby || read_only, "read-only"),
-        TargetSessionAttrs::Primary => (!standby, "primary"),
-        TargetSessionAttrs::Standby => (standby, "standby"),
+    let read_only = standby || session.server.read_only_by_default;
+    let fits = match attributes {
+        Any | PreferStandby => true,
+        ReadWrite => !read_only,
+        ReadOnly => read_only,
+        Primary => !standby,
+        Standby => standby,
     };
-    if !fits {
-        session.close().await;
-        return Err(AttemptError::SessionAttributes { wanted });
-    }
-    if need == Need::Write && standby {
-        session.close().await;
-        return Err(AttemptError::InRecovery);
-    }
-    Ok(session)
-}
-
-fn facts<T>(connection: &Connection<Transport, T>, endpoint: &Endpoint, encrypted: bool) -> ServerFacts
-where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-{
-    let parameter = |name| connection.parameter(name).unwrap_or_default();
-    let version = parameter("server_version").to_owned();
-    let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
-    ServerFacts {
-        major_version: digits.parse().unwrap_or(0),
-        version,
-        in_recovery: parameter("in_hot_standby") == "on",
-        read_only_by_default: parameter("default_transaction_read_only") == "on",
-        address: endpoint.to_string(),
-        encrypted,
-    }
-}
-
-/// Moves the bytes until the connection ends; logs what the server says on the way.
-fn drive<T>(mut connection: Connection<Transport, T>) -> Driver
-where
-    T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
-{
-    let last_word = Arc::new(Mutex::new(None));
-    let heard = Arc::clone(&last_word);
-    let task = tokio::spawn(async move {
-        loop {
-            match std::future::poll_fn(|context| connection.poll_message(context)).await {
-                Some(Ok(AsyncMessage::Notice(notice))) => tell_notice(&ServerError::from(&notice)),
-                Some(Ok(_)) => {}
-                Some(Err(error)) => {
-                    let word = match error.as_db_error() {
-                        Some(db) => ServerError::from(db).to_string(),
-                        None => super::server_error::chain(&error),
-                    };
-                    *heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(word);
-                    return;
-                }
-                None => return,
-            }
-        }
-    });
-    Driver { task, last_word }
-}
-
-fn tell_notice(notice: &ServerError) {
-    let detail = notice.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    if notice.severity == "WARNING" {
-        tracing::warn!(sqlstate = notice.sqlstate, "server warning: {}{detail}", notice.message);
-    } else {
-        tracing::info!(
-            sqlstate = notice.sqlstate,
-            "server {}: {}{detail}",
-            notice.severity.to_lowercase(),
-            notice.message
-        );
-    }
-}
-
-/// Asks the server to cancel what a session runs.
-#[derive(Clone)]
-pub struct Canceller {
-    token: CancelToken,
-    endpoint: Endpoint,
-    tls: LazyTls,
-    target: Target,
-}
-
-impl std::fmt::Debug for Canceller {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Canceller").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-impl Canceller {
-    /// Asks once, within 2 s. The server gives no answer: whether it helped shows in the statement's own end.
-    pub async fn cancel(self) {
-        let ask = async {
-            let stream = open(&self.endpoint, &self.target).await.ok()?;
-            self.token.cancel_query_raw(stream, self.tls).await.ok()
-        };
-        if tokio::time::timeout(Duration::from_secs(2), ask).await.ok().flatten().is_none() {
-            tracing::debug!("the request to cancel could not be delivered");
-        }
-    }
+    let error = match fits {
+        false => AttemptError::SessionAttributes { wanted: attributes.as_str() },
+        true if need == Need::Write && standby => AttemptError::InRecovery,
+        true => return Ok(session),
+    };
+    session.close().await;
+    Err(error)
 }

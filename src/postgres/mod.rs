@@ -1,7 +1,9 @@
 //! The server side: URL, TLS, connection, advisory lock, watcher. Knows settings, never migrations.
 
 pub mod attempt;
+pub mod cancel;
 pub mod connect;
+mod driver;
 pub mod lock;
 pub mod pooler;
 pub mod secret;

@@ -30,17 +30,21 @@ pub async fn probe(dialer: &Dialer, first: &Session, stop: &mut Stop) -> Result<
         tracing::debug!("no second connection while the first is idle: a session pool of one");
         return Ok(Pooling::Session);
     };
-    let seen = tokio::time::timeout(SECOND_CONNECTION, watch(first, &second)).await;
-    second.close().await;
-    match seen {
-        Ok(seen) => seen,
-        // The second session waits for a backend that the first one keeps.
+    match tokio::time::timeout(SECOND_CONNECTION, watch(first, &second)).await {
+        Ok(seen) => {
+            second.close().await;
+            seen
+        }
+        // The second session waits for a backend that the first one keeps; a good-bye would wait as well.
         Err(_) => Ok(Pooling::Session),
     }
 }
 
 async fn watch(first: &Session, second: &Session) -> Result<Pooling, QueryError> {
-    let before = (pid(first).await?, pid(second).await?);
+    let first_pid = pid(first).await?;
+    // Refused after a wait of the pooler's own, or cut off: no backend was to be had beside the first one's.
+    let Ok(second_pid) = pid(second).await else { return Ok(Pooling::Session) };
+    let before = (first_pid, second_pid);
     if before.0 == before.1 {
         return Ok(Pooling::Transaction);
     }

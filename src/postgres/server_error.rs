@@ -42,11 +42,82 @@ impl ServerError {
         self.sqlstate.starts_with("53") || self.sqlstate == "58030"
     }
 
+    /// Whether a pooler, and not the server, refused our startup `options`: PgBouncer with 08P01, Amazon's proxy with
+    /// words of its own.
+    pub(super) fn is_a_pooler_refusing_options(&self) -> bool {
+        let message = self.message.as_str();
+        (self.sqlstate == "08P01" && message.contains("startup parameter")) || message.contains("command-line options")
+    }
+
+    /// Whether a login that was refused with this may succeed later.
+    pub(super) fn time_may_cure_a_refused_login(&self) -> bool {
+        // 57P03 starting up, 57P01 and 57P02 shutting down, 53300 no connection left, 08xxx a proxy's own words.
+        match self.sqlstate.as_str() {
+            "57P03" | "57P01" | "57P02" => true,
+            // PgBouncer gives every error this code, its own and its server's.
+            "08P01" => POOLER_WAITS.iter().any(|words| self.message.contains(words)),
+            code => self.short_of_resources() || code.starts_with("08"),
+        }
+    }
+
+    /// What a refused login is about. A pooler's errors all have one code, so that only their words tell.
+    pub fn login_refusal(&self) -> LoginRefusal {
+        let says = |words: &str| self.message.contains(words);
+        match self.sqlstate.as_str() {
+            "28P01" => LoginRefusal::Password,
+            "3D000" => LoginRefusal::Database,
+            "42501" => LoginRefusal::Privilege,
+            code if code.starts_with("28") => LoginRefusal::Client,
+            "08P01" if says("password authentication failed") => LoginRefusal::Password,
+            "08P01" if says("authentication failed") || says("no such user") || says("pg_hba") => LoginRefusal::Client,
+            "08P01" if says("no such database") || says("does not exist") => LoginRefusal::Database,
+            "42704" | "22023" | "42601" | "08P01" => LoginRefusal::Options,
+            _ => LoginRefusal::Other,
+        }
+    }
+
     /// Whether the session ended with it: shutdown, crash, `pg_terminate_backend`.
     fn ended_the_session(&self) -> bool {
         let lost = matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
-        lost || (self.sqlstate.starts_with("08") && self.sqlstate != "08P01")
+        // PgBouncer gives 08P01 to the end of a session too; from a server that is a defect in what was sent.
+        let by_pooler = || POOLER_ENDS.iter().any(|words| self.message.contains(words));
+        lost || (self.sqlstate.starts_with("08") && (self.sqlstate != "08P01" || by_pooler()))
     }
+}
+
+/// What PgBouncer says of a server that is away, starting or full, and of being full or stopping itself.
+const POOLER_WAITS: [&str; 10] = [
+    "cannot connect to server",
+    "server login",
+    "no more connections allowed",
+    "client_login_timeout",
+    "query_wait_timeout",
+    "shutting down",
+    "starting up",
+    "not yet accepting connections",
+    "too many",
+    "remaining connection slots",
+];
+
+/// What PgBouncer says when it ends a session that it had let in.
+const POOLER_ENDS: [&str; 5] =
+    ["query_wait_timeout", "server conn crashed", "server login", "cannot connect to server", "shutting down"];
+
+/// What the server did not like about a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginRefusal {
+    /// User or password.
+    Password,
+    /// The way this client comes in: `pg_hba.conf`, a certificate, a role without LOGIN.
+    Client,
+    /// There is no such database.
+    Database,
+    /// CONNECT on the database, or one of the `options`.
+    Privilege,
+    /// The startup `options`.
+    Options,
+    /// Something else.
+    Other,
 }
 
 impl From<&DbError> for ServerError {
@@ -147,4 +218,55 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(sqlstate: &str, message: &str) -> ServerError {
+        ServerError {
+            severity: "FATAL".to_owned(),
+            sqlstate: sqlstate.to_owned(),
+            message: message.to_owned(),
+            detail: None,
+            hint: None,
+            position: None,
+            internal: None,
+            context: None,
+            table: None,
+            constraint: None,
+        }
+    }
+
+    #[test]
+    fn poolers_refuse_startup_options_in_words_of_their_own() {
+        for (sqlstate, message, refuses) in [
+            ("08P01", "unsupported startup parameter: options", true),
+            ("08P01", "unsupported startup parameter in options: schemagate.session", true),
+            ("0A000", "Feature not supported: RDS Proxy currently doesn't support command-line options.", true),
+            ("42704", "unrecognized configuration parameter \"nosuch\"", false),
+            ("08P01", "no such database: x", false),
+        ] {
+            assert_eq!(error(sqlstate, message).is_a_pooler_refusing_options(), refuses, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_poolers_words_are_told_apart_though_their_code_is_one() {
+        for (message, waits, about) in [
+            ("pgbouncer cannot connect to server", true, LoginRefusal::Options),
+            ("server login has been failing, try again later (server_login_retry)", true, LoginRefusal::Options),
+            ("no more connections allowed (max_client_conn)", true, LoginRefusal::Options),
+            ("the database system is starting up", true, LoginRefusal::Options),
+            ("password authentication failed", false, LoginRefusal::Password),
+            ("\"trust\" authentication failed", false, LoginRefusal::Client),
+            ("no such database: x", false, LoginRefusal::Database),
+            ("database \"x\" does not exist", false, LoginRefusal::Database),
+        ] {
+            let error = error("08P01", message);
+            assert_eq!(error.time_may_cure_a_refused_login(), waits, "{message}");
+            assert!(waits || error.login_refusal() == about, "{message}");
+        }
+    }
 }

@@ -8,8 +8,12 @@ use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 
-use super::connect::Canceller;
+use super::cancel::Canceller;
 use super::server_error::QueryError;
+use super::startup::Route;
+
+const RECOVERY_SQL: &str =
+    "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
 
 /// The rows of one statement, every value as text.
 pub type Rows = Vec<Vec<Option<String>>>;
@@ -36,15 +40,6 @@ impl Answer {
     }
 }
 
-/// How the session came to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// The server itself took our startup `options`.
-    Direct,
-    /// A pooler stands in between and refused or dropped them.
-    Pooled,
-}
-
 /// What the server said of itself during the handshake, and where it is.
 #[derive(Debug, Clone)]
 pub struct ServerFacts {
@@ -56,8 +51,10 @@ pub struct ServerFacts {
     pub in_recovery: bool,
     /// Whether transactions are read-only by default.
     pub read_only_by_default: bool,
-    /// Host and port, or the socket, for messages.
+    /// The address with its port, or the socket.
     pub address: String,
+    /// Host, database and user as the URL names them, without secrets.
+    pub place: String,
     /// Whether the connection is encrypted.
     pub encrypted: bool,
 }
@@ -113,6 +110,18 @@ impl Session {
     /// [`QueryError`], whatever ended the message.
     pub async fn query(&self, sql: &str) -> Result<Vec<Rows>, QueryError> {
         self.send(sql).await?.collect().await.into_result()
+    }
+
+    /// Asks the server itself whether it is in recovery and whether transactions are read-only by default.
+    pub(super) async fn ask_for_recovery(&mut self) -> Result<(), QueryError> {
+        let answer = self.query(RECOVERY_SQL).await?;
+        let Some([Some(recovery), Some(read_only)]) = answer.first().and_then(|rows| rows.first()).map(Vec::as_slice)
+        else {
+            return Err(QueryError::Protocol { reason: "an incomplete answer".to_owned() });
+        };
+        self.server.in_recovery = recovery == "t";
+        self.server.read_only_by_default = read_only == "on";
+        Ok(())
     }
 
     /// A handle that asks the server to cancel the running statement.

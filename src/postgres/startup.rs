@@ -6,13 +6,21 @@ use std::time::Duration;
 use crate::settings::DEFAULT_LOCK_TIMEOUT;
 
 use super::literal;
-use super::session::Route;
 
 /// Name of the placeholder setting that carries the nonce by which a direct connection is told from a pooler's.
 pub const NONCE_SETTING: &str = "schemagate.session";
 
 /// How soon a server looks whether its client is still there while a statement runs.
 const CLIENT_CHECK: &str = "1000";
+
+/// How a session came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The server itself took our startup `options`.
+    Direct,
+    /// A pooler stands in between and refused or dropped them.
+    Pooled,
+}
 
 /// The settings of every session of a run.
 #[derive(Debug, Clone)]

@@ -56,15 +56,20 @@ pub(super) async fn endpoints(host: &HostEntry) -> Result<Vec<Endpoint>, Attempt
     };
     let found: Vec<Endpoint> = lookup_host((name.to_owned(), host.port))
         .await
-        .map_err(|error| AttemptError::Resolve { host: name.to_owned(), reason: error.to_string() })?
+        .map_err(|error| AttemptError::Resolve { reason: resolver_words(&error) })?
         .map(Endpoint::Tcp)
         .collect();
     if found.is_empty() { Err(AttemptError::NoAddress) } else { Ok(found) }
 }
 
+/// The resolver's own words, without those that the standard library puts before them.
+fn resolver_words(error: &std::io::Error) -> String {
+    error.to_string().replace("failed to lookup address information: ", "")
+}
+
 /// Connects to one address.
 pub(super) async fn open(endpoint: &Endpoint, target: &Target) -> Result<Transport, AttemptError> {
-    let failed = |error: std::io::Error| AttemptError::Socket { kind: error.kind(), reason: error.to_string() };
+    let failed = |error: std::io::Error| AttemptError::socket(&error);
     match endpoint {
         Endpoint::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?)),
         Endpoint::Tcp(address) => {

@@ -1,14 +1,18 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
-use super::fit::cut_middle;
+use super::fit::{cut, cut_middle};
 use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
 use crate::error::Error;
 use crate::history::HistoryError;
+use crate::migrations::IntakeError;
+use crate::migrations::new::NewNameError;
 use crate::plan::{Divergence, PlanError};
-use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::server_error::{QueryError, ServerError};
 use crate::review::ReviewError;
+use crate::settings::TableName;
+
+use super::connecting;
 
 /// A failure in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +44,12 @@ impl Failure {
         cut_middle(&self.happened().join("\n"), &self.advice().join("\n"), limit)
     }
 
+    /// The first line and what to do, in `limit` bytes: for the end of a log that has told the rest.
+    pub fn brief(&self, limit: usize) -> String {
+        let first = cut(self.what.first().map_or("", String::as_str), limit / 2);
+        cut_middle(&first, &self.advice().join("\n"), limit)
+    }
+
     fn happened(&self) -> Vec<String> {
         let server = self.server.iter().map(|line| format!("  {line}"));
         self.what.iter().cloned().chain(server).collect()
@@ -52,6 +62,7 @@ impl Failure {
 }
 
 const UNTOUCHED: &str = "nothing was changed";
+const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
 type Details = (Vec<String>, String, Vec<String>);
 
@@ -66,14 +77,26 @@ fn error_lines(error: &Error) -> Vec<String> {
         Error::Review(ReviewError::Forbidden(findings)) => {
             let mut lines = vec![error.to_string()];
             for finding in findings {
-                lines.push(finding.to_string());
-                lines.extend(excerpt_lines(finding.line, &finding.excerpt, Some(finding.caret)));
-                lines.push(format!("  hint: {}", finding.hint));
+                lines.push(format!("  {finding}"));
+                let excerpt = excerpt_lines(finding.line, &finding.excerpt, Some(finding.caret));
+                lines.extend(excerpt.iter().map(|line| format!("  {line}")));
+                lines.push(format!("    hint: {}", finding.hint));
             }
             lines
         }
+        Error::Intake(error) | Error::NewName(NewNameError::Folder(error)) => intake_lines(error),
         other => other.to_string().lines().map(ToOwned::to_owned).collect(),
     }
+}
+
+/// Each problem with its own way out under it: "name it V2__b.sql" says nothing far from the file it means.
+fn intake_lines(error: &IntakeError) -> Vec<String> {
+    let mut lines = vec![error.headline()];
+    for problem in &error.problems {
+        lines.push(format!("  {problem}"));
+        lines.extend(error.hint_for(problem).map(|hint| format!("    hint: {hint}")));
+    }
+    lines
 }
 
 fn details(error: &Error) -> Details {
@@ -84,18 +107,16 @@ fn details(error: &Error) -> Details {
         ]),
         Error::UnreadableVariable { .. } => untouched(&["write the value in UTF-8, or percent-encoded in the URL"]),
         Error::Url { source, .. } => (Vec::new(), UNTOUCHED.to_owned(), source.hint().into_iter().collect()),
-        Error::Intake(error) => {
-            let mut hints: Vec<String> = error.problems.iter().filter_map(|problem| problem.fault.hint()).collect();
-            hints.dedup();
-            hints.extend(error.hint().map(ToOwned::to_owned));
-            (Vec::new(), UNTOUCHED.to_owned(), hints)
-        }
+        Error::Intake(error) => untouched(&[error.hint().unwrap_or(MEND_FILES)]),
         Error::Read(error) => untouched(&[error.hint()]),
-        Error::Connect(error) => connect_details(error),
+        Error::Connect(error) => {
+            let server = connecting::server_of(error).flat_map(|error| server_lines(Some(error))).collect();
+            (server, UNTOUCHED.to_owned(), connecting::hints(error))
+        }
         Error::OldServer { .. } => untouched(&["supported are PostgreSQL 14 to 18"]),
         Error::History(error) => history_details(error),
         Error::Plan(error) => plan_details(error),
-        Error::Review(_) => (Vec::new(), UNTOUCHED.to_owned(), Vec::new()),
+        Error::Review(_) => untouched(&[MEND_FILES]),
         Error::ReadOnlySession => untouched(&[
             "default_transaction_read_only is on for this role or database (some hosts set it when the disk is full): \
              lift it, or add options=-c%20default_transaction_read_only=off to the URL",
@@ -128,10 +149,10 @@ fn details(error: &Error) -> Details {
                     .to_owned(),
             ],
         ),
-        Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
+        Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source, None)),
         Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
-        Error::NotUpToDate { .. } => {
-            (Vec::new(), String::new(), vec!["`schemagate up` applies what is pending".to_owned()])
+        Error::NotUpToDate { pending, divergent, missing, ahead } => {
+            (Vec::new(), String::new(), not_up_to_date_hints(*pending, divergent + missing, *ahead))
         }
         Error::NewName(error) => {
             (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
@@ -149,6 +170,15 @@ fn details(error: &Error) -> Details {
     }
 }
 
+fn not_up_to_date_hints(pending: usize, unfit: usize, ahead: usize) -> Vec<String> {
+    let hints = [
+        (unfit, "`schemagate plan` says what does not fit and the way out"),
+        (pending, "`schemagate up` applies what is pending"),
+        (ahead, "a newer release has migrated this database: deploy that one, or check with its files"),
+    ];
+    hints.into_iter().filter(|(count, _)| *count > 0).map(|(_, hint)| hint.to_owned()).collect()
+}
+
 fn pooler_hint(unpooled_url_set: bool) -> &'static str {
     if unpooled_url_set {
         "give a direct URL in SCHEMAGATE_DATABASE_URL; DATABASE_UNPOOLED_URL is set here and may be the one: \
@@ -159,69 +189,19 @@ fn pooler_hint(unpooled_url_set: bool) -> &'static str {
     }
 }
 
-fn connect_details(error: &ConnectError) -> Details {
-    let hints: Vec<String> = match error {
-        ConnectError::Unreachable { attempts, .. } => {
-            let standby = attempts.iter().any(|attempt| matches!(attempt.error, AttemptError::InRecovery));
-            let hint = if standby {
-                "migrations are pending and only a primary can take them: wait for the failover, or name the primary"
-            } else {
-                "check that the server runs and the URL's host and port are right; SCHEMAGATE_CONNECT_DEADLINE sets \
-                 how long to wait"
-            };
-            vec![hint.to_owned()]
-        }
-        ConnectError::Refused(attempt) => attempt_hints(&attempt.error),
-        ConnectError::Stopped(_) => vec!["deploy again".to_owned()],
-    };
-    let server = match error {
-        ConnectError::Refused(attempt) => match &attempt.error {
-            AttemptError::Server(error) => server_lines(Some(error)),
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    (server, UNTOUCHED.to_owned(), hints)
-}
-
-fn attempt_hints(error: &AttemptError) -> Vec<String> {
-    let hint = match error {
-        AttemptError::Server(error) => match error.sqlstate.as_str() {
-            "28P01" => "check user and password in the URL",
-            "3D000" => "the database does not exist: create it, or mend its name in the URL",
-            "42501" => "grant CONNECT on the database to this role",
-            code if code.starts_with("28") => "check user, password and the server's pg_hba.conf for this client",
-            "08P01" | "42704" | "22023" => "check `options` in the URL: the server does not take one of them",
-            _ => "the server refuses this connection; its words are above",
-        },
-        AttemptError::PasswordMissing => "put the password into the URL, PGPASSWORD or a passfile",
-        AttemptError::TlsNotOffered => "turn TLS on in the server, or use sslmode=disable on a network you trust",
-        AttemptError::Tls { hint, .. } => {
-            hint.as_deref().unwrap_or("check sslmode, and the certificates of both sides")
-        }
-        AttemptError::Authentication { .. } => {
-            "supported are SCRAM-SHA-256 (with channel binding over TLS), MD5, cleartext and client certificates"
-        }
-        AttemptError::Socket { .. } => "check the permissions of the socket",
-        AttemptError::Resolve { .. }
-        | AttemptError::NoAddress
-        | AttemptError::TimedOut { .. }
-        | AttemptError::Closed { .. }
-        | AttemptError::InRecovery
-        | AttemptError::SessionAttributes { .. } => return Vec::new(),
-    };
-    vec![hint.to_owned()]
-}
-
 fn history_details(error: &HistoryError) -> Details {
     match error {
-        HistoryError::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source)),
+        HistoryError::Query { table, source } => {
+            // Its context and inner query are our own block, which says nothing to anybody else.
+            let bare = source.server().map(|error| ServerError { context: None, internal: None, ..error.clone() });
+            (server_lines(bare.as_ref()), UNTOUCHED.to_owned(), own_hints(source, Some(table)))
+        }
         HistoryError::Shape { .. } => untouched(&[
             "SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table \
              that does not exist yet",
         ]),
         HistoryError::Row { .. } | HistoryError::Twice { .. } => {
-            untouched(&["mend or remove the row by hand; `schemagate status` must be able to read every row"])
+            untouched(&["mend or remove that row by hand: what is applied is not known while one row cannot be read"])
         }
         HistoryError::NoSchema { .. } => {
             untouched(&["name a schema in SCHEMAGATE_HISTORY_TABLE, or create one of the search_path"])
@@ -305,7 +285,7 @@ fn apply_details(error: &ApplyError) -> Details {
         ApplyError::Own { source, .. } => (
             server_lines(source.server()),
             "the transaction is rolled back; what the history records is applied".to_owned(),
-            own_hints(source),
+            own_hints(source, None),
         ),
         ApplyError::LockLost { state } => (
             Vec::new(),
@@ -352,11 +332,13 @@ fn migration_hint(error: &ServerError) -> String {
     hint.to_owned()
 }
 
-fn own_hints(error: &QueryError) -> Vec<String> {
+fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<String> {
     let hint = match error.sqlstate() {
-        Some("42501") => {
-            "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that \
-             schema is missing), and SELECT and INSERT on the table"
+        Some("42501") => return vec![grant_hint(error, history)],
+        Some("23505") => "another tool recorded the same version meanwhile: run again",
+        Some(code) if code.starts_with("22") || code.starts_with("23") => {
+            "the history table takes no row of schemagate's: give it the columns version (integer or bigint, primary \
+             key), name, applied_on and checksum (varchar(255)), and no other that must be filled"
         }
         Some("25006") => "the session is read-only: lift default_transaction_read_only",
         Some("57014") => "the statement was cancelled: by statement_timeout or by a person; deploy again",
@@ -365,6 +347,28 @@ fn own_hints(error: &QueryError) -> Vec<String> {
         None => "deploy again",
     };
     vec![hint.to_owned()]
+}
+
+/// What to grant. The server's message names the object, but only in English.
+fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
+    let message = error.server().map_or("", |error| error.message.as_str());
+    let object = |kind: &str| message.strip_prefix("permission denied for ")?.strip_prefix(kind);
+    if let Some(database) = object("database ") {
+        return format!(
+            "the schema of the history table is missing: CREATE SCHEMA … AUTHORIZATION this role, or GRANT CREATE ON \
+             DATABASE {database} TO this role"
+        );
+    }
+    if let Some(schema) = object("schema ") {
+        return format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO this role (to only look, USAGE is enough)");
+    }
+    if let Some(table) = object("table ") {
+        let table = history.map_or_else(|| format!("the history table ({table})"), TableName::quoted);
+        return format!("GRANT SELECT, INSERT ON {table} TO this role (to only look, SELECT is enough)");
+    }
+    "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that schema is \
+     missing), and SELECT and INSERT on the table"
+        .to_owned()
 }
 
 /// The state in words.

@@ -33,6 +33,7 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
     }
     lines.push(String::new());
     lines.push(match plan.pending.len() {
+        0 if plan.held_back > 0 => "nothing to do up to the target".to_owned(),
         0 => "up to date: nothing to do".to_owned(),
         count => {
             let batches = if batches.len() == 1 { "1 batch" } else { &format!("{} batches", batches.len()) };

@@ -58,15 +58,18 @@ pub fn failure(progress: &Progress, elapsed: Duration, code: ExitCode) -> String
     format!("failed after {took} with exit code {}: this run applied {applied}", code.number())
 }
 
-/// What a failure is told as: reports first, where the words are too long for the last line, and the last line.
+/// What a failure is told as: reports first, where the words are too long for the last line, and the last line. Only
+/// `up` has a sentence, and a last line that must be short.
 pub fn told(failure: &Failure, sentence: Option<&str>) -> (Vec<String>, String) {
-    let mut lines = failure.lines();
-    lines.extend(sentence.map(ToOwned::to_owned));
-    let whole = lines.join("\n");
+    let mut reports = chunks(&failure.lines(), REPORT_BYTES);
+    let Some(sentence) = sentence else {
+        let last = reports.pop().unwrap_or_default();
+        return (reports, last);
+    };
+    let whole = format!("{}\n{sentence}", failure.lines().join("\n"));
     if escaped_bytes(&whole) <= WORDS_BYTES {
         return (Vec::new(), whole);
     }
-    let sentence = sentence.map(|sentence| format!("\n{sentence}")).unwrap_or_default();
-    let last = failure.within(WORDS_BYTES.saturating_sub(escaped_bytes(&sentence)));
-    (chunks(&failure.lines(), REPORT_BYTES), format!("{last}{sentence}"))
+    let room = WORDS_BYTES.saturating_sub(escaped_bytes(sentence) + 2);
+    (reports, format!("{}\n{sentence}", failure.brief(room)))
 }

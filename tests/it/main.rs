@@ -10,10 +10,24 @@
 )]
 
 mod arguments;
+mod connection;
 mod exit_codes;
 mod harness;
+mod history;
+mod intake;
+mod manifests;
+mod new;
 mod output;
+mod plan;
+mod platforms;
+mod pooler;
+mod product_schema;
+mod refinery;
 mod secrets;
 mod settings;
+mod standby;
+mod status;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
+mod tls;
+mod version;

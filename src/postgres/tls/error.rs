@@ -134,12 +134,16 @@ pub enum TlsError {
     /// The connection ended during the handshake (a proxy before a sleeping database does that).
     #[error("the server closed the connection during the TLS handshake")]
     Closed {
+        /// Whether TLS began with the first byte.
+        direct: bool,
         /// The failed handshake.
         source: native_tls::Error,
     },
     /// Any other failed handshake.
-    #[error("the TLS handshake failed")]
+    #[error("the TLS handshake failed{}", because(reason))]
     Handshake {
+        /// OpenSSL's reason, where it has one.
+        reason: Option<&'static str>,
         /// The failed handshake.
         source: native_tls::Error,
     },
@@ -174,18 +178,22 @@ impl TlsError {
             TlsError::Verification { .. } => {
                 "give the certificate of the server's authority as sslrootcert=FILE; the server may also have to renew its own"
             }
+            TlsError::Closed { direct: true, .. } => "sslnegotiation=direct needs PostgreSQL 17 or later",
+            TlsError::Handshake { reason: Some("wrong version number"), .. } => {
+                "what answers there does not speak TLS: check host and port in the URL"
+            }
             TlsError::Unreadable { .. }
             | TlsError::Invalid { .. }
             | TlsError::KeyNotAFile { .. }
             | TlsError::Setup { .. }
             | TlsError::Refused { .. }
-            | TlsError::Closed { .. }
+            | TlsError::Closed { direct: false, .. }
             | TlsError::Handshake { .. } => return None,
         })
     }
 
     /// Sorts a failed handshake with `host` by what OpenSSL says about it.
-    pub(super) fn from_handshake(source: native_tls::Error, host: &str) -> TlsError {
+    pub(super) fn from_handshake(source: native_tls::Error, host: &str, direct: bool) -> TlsError {
         let reasons = reasons_in(&source);
         if reasons.contains(&"certificate verify failed") {
             let host = host.to_owned();
@@ -196,10 +204,14 @@ impl TlsError {
             return TlsError::Refused { reason, source };
         }
         if reasons.contains(&"unexpected eof while reading") || ended(&source) {
-            return TlsError::Closed { source };
+            return TlsError::Closed { direct, source };
         }
-        TlsError::Handshake { source }
+        TlsError::Handshake { reason: reasons.first().copied(), source }
     }
+}
+
+fn because(reason: &Option<&'static str>) -> String {
+    reason.map(|reason| format!(": {reason}")).unwrap_or_default()
 }
 
 /// Finds the TLS error that the driver wrapped into its own.

@@ -111,7 +111,8 @@ where
             let connector = postgres_native_tls::TlsConnector::new(connector, &self.host);
             let handshake = connector.connect(stream).await;
             self.encrypted.store(handshake.is_ok(), Ordering::Relaxed);
-            handshake.map_err(|source| TlsError::from_handshake(source, &self.host))
+            let direct = self.settings().negotiation == SslNegotiation::Direct;
+            handshake.map_err(|source| TlsError::from_handshake(source, &self.host, direct))
         })
     }
 }

@@ -45,6 +45,20 @@ pub enum TargetSessionAttrs {
     PreferStandby,
 }
 
+impl TargetSessionAttrs {
+    /// The word libpq uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::ReadWrite => "read-write",
+            Self::ReadOnly => "read-only",
+            Self::Primary => "primary",
+            Self::Standby => "standby",
+            Self::PreferStandby => "prefer-standby",
+        }
+    }
+}
+
 /// Whether authentication is bound to the TLS session: libpq's `channel_binding`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChannelBinding {
@@ -114,6 +128,11 @@ impl Target {
         service::fill(&mut given, env, &account)?;
         given.fill_from(env)?;
         from_collected(given, account)
+    }
+
+    /// As `Display` has it, with this one of the hosts.
+    pub fn described_at(&self, host: &HostEntry) -> String {
+        format!("{host}/{} as user {}", printable(&self.dbname), printable(&self.user))
     }
 }
 
@@ -208,14 +227,8 @@ fn from_collected(given: Collected, account: Account) -> Result<Target, UrlError
 }
 
 fn read_session_attrs(given: &Collected) -> Result<TargetSessionAttrs, UrlError> {
-    let words = [
-        ("any", TargetSessionAttrs::Any),
-        ("read-write", TargetSessionAttrs::ReadWrite),
-        ("read-only", TargetSessionAttrs::ReadOnly),
-        ("primary", TargetSessionAttrs::Primary),
-        ("standby", TargetSessionAttrs::Standby),
-        ("prefer-standby", TargetSessionAttrs::PreferStandby),
-    ];
+    use TargetSessionAttrs::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby};
+    let words = [Any, ReadWrite, ReadOnly, Primary, Standby, PreferStandby].map(|word| (word.as_str(), word));
     Ok(values::choice(given, "target_session_attrs", &words)?.unwrap_or_default())
 }
 

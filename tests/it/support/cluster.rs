@@ -106,18 +106,7 @@ impl Address {
     /// Starts the server process and waits until it lets sessions in.
     pub fn start(&self) -> Result<Child, String> {
         let before = self.log().len();
-        let log = File::options().append(true).create(true).open(self.root.join("log")).unwrap();
-        let mut process = programs()
-            .command("postgres")
-            .arg("-D")
-            .arg(self.data())
-            // The watchdog knows a server's processes by the folder they work in, from their first moment.
-            .current_dir(self.data())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .unwrap();
+        let mut process = self.launch();
         let ready = poll("the server is ready", PATIENCE, || {
             let ended = process.try_wait().unwrap();
             ended.map(|_| false).or_else(|| self.is_ready(process.id()).then_some(true))
@@ -130,6 +119,22 @@ impl Address {
         let _ = process.kill();
         let _ = process.wait();
         Err(log)
+    }
+
+    /// Starts the server process and waits for nothing.
+    pub fn launch(&self) -> Child {
+        let log = File::options().append(true).create(true).open(self.root.join("log")).unwrap();
+        programs()
+            .command("postgres")
+            .arg("-D")
+            .arg(self.data())
+            // The watchdog knows a server's processes by the folder they work in, from their first moment.
+            .current_dir(self.data())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .unwrap()
     }
 
     /// As [`Self::start`], on another port if this one has been taken in between. For a server nobody knows yet.

@@ -5,7 +5,9 @@ pub mod cluster;
 pub mod connection;
 pub mod database;
 pub mod folder;
+pub mod gate;
 pub mod job;
+pub mod pgbouncer;
 pub mod programs;
 pub mod redact;
 pub mod server;
@@ -54,4 +56,12 @@ pub fn skipped(reason: &str) {
 /// The name of the running test, which libtest gives to its thread.
 pub fn test_name() -> String {
     std::thread::current().name().unwrap_or("test").to_owned()
+}
+
+/// Every document of a YAML text.
+pub fn documents(text: &str) -> Vec<serde_json::Value> {
+    yaml_serde::Deserializer::from_str(text)
+        .map(|document| serde::Deserialize::deserialize(document).unwrap())
+        .filter(|document: &serde_json::Value| !document.is_null())
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! What differs from run to run, taken out of an output before it is compared with a snapshot.
-//! Takes text. Never takes out more than pids, measured times, WAL positions, ports, paths and names of the harness.
+//! Takes text. Never takes out more than pids, measured times, WAL positions, ports, server versions, paths and names
+//! of the harness.
 
 use std::sync::LazyLock;
 
@@ -12,6 +13,8 @@ const RULES: &[(&str, &str)] = &[
     (r"\bsg_[a-z0-9_]+_\d+_\d+\b", "[database]"),
     (r"\brole\d+_[a-z0-9_]+_\d+_\d+\b", "[role]"),
     (r"(127\.0\.0\.1|localhost|\[?::1\]?):\d+", "$1:[port]"),
+    (r"PostgreSQL \d+[.\w]*( \([^)]*\))?", "PostgreSQL [version]"),
+    (r#"("server_version" ?: ?")[^"]*"#, "$1[version]"),
     (r#"(\bport"?[ =:]+"?)\d+"#, "$1[port]"),
     (r#"(pid"?[ =:]+"?)\d+"#, "$1[pid]"),
     (r"\bPID \d+", "PID [pid]"),

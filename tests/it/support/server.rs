@@ -88,6 +88,27 @@ impl Server {
         }
     }
 
+    /// Starts the stopped server as a standby that takes no sessions (57P03) until [`Self::promote_closed`].
+    #[track_caller]
+    pub fn start_closed(&mut self) {
+        assert!(self.process.is_none(), "the server is running");
+        self.configure(&[("hot_standby", "off")]);
+        self.write_data("standby.signal");
+        self.process = Some(self.address.launch());
+    }
+
+    /// Opens a server that [`Self::start_closed`] has started; does not wait for it.
+    pub fn promote_closed(&self) {
+        self.write_data("promote");
+        kill_process(Pid::from_child(self.process.as_ref().expect("running")), Signal::USR1).unwrap();
+    }
+
+    fn write_data(&self, name: &str) {
+        let path = self.address.data().join(name);
+        std::fs::write(&path, "").unwrap();
+        programs().own(&path);
+    }
+
     /// Stops the server and waits until its process is gone; the data stay.
     #[track_caller]
     pub fn stop(&mut self, mode: Stop) -> ExitStatus {
