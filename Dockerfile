@@ -14,8 +14,9 @@ WORKDIR /src
 
 # A static binary runs in any application image, whatever its libc. Every build below names its --target, so
 # that the flag spares the procedural macros, which cannot be static; the target is the machine's own triple,
-# so that one file serves amd64 and arm64.
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+# so that one file serves amd64 and arm64. Random numbers come from the system call: a static binary cannot look
+# getrandom up at run time, and would fall back to /dev/urandom, which an empty file system lacks.
+ENV RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"'
 
 # The dependencies first, against placeholders: the layer changes with Cargo.toml and Cargo.lock only.
 # OpenSSL writes its build date into the library; a fixed one keeps two builds of this layer the same. It has

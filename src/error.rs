@@ -87,6 +87,8 @@ pub enum Error {
         holder: Option<Box<Holder>>,
         /// How long it was waited for.
         waited: Duration,
+        /// The state of the database.
+        state: DatabaseState,
     },
     /// Applying failed.
     #[error(transparent)]
@@ -98,6 +100,16 @@ pub enum Error {
         reason: String,
         /// How often it was taken up again.
         resumptions: u32,
+    },
+    /// The session was lost, and there is no other.
+    #[error("the connection was lost ({reason}) and could not be had again: {source}")]
+    NotBack {
+        /// What was heard when it was lost.
+        reason: String,
+        /// Why there is no new one.
+        source: Box<ConnectError>,
+        /// The state of the database.
+        state: DatabaseState,
     },
     /// A statement of our own failed.
     #[error("{doing}: {source}")]
@@ -175,6 +187,7 @@ impl Error {
                 ExitCode::Refused
             }
             Self::Connect(error) => connect_code(error),
+            Self::NotBack { source, .. } => connect_code(source),
             Self::History(error) => history_code(error),
             Self::Plan(PlanError::Divergent(_)) => ExitCode::Refused,
             Self::Plan(PlanError::UnknownTarget { .. }) => ExitCode::Usage,

@@ -19,7 +19,7 @@ use schemagate::report::failure::Failure;
 use schemagate::report::{summary, termination};
 use schemagate::run::UpToDate;
 use schemagate::settings::{self, LogFormat, Settings};
-use schemagate::stop::{Signals, Stop, StopReason};
+use schemagate::stop::{Leave, Signals, Stop};
 
 use cli::{Cli, Command, Format};
 use telemetry::Stream;
@@ -98,7 +98,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     let mut progress = Progress::default();
     let done = tokio::select! {
         done = dispatch(cli, &settings, &stop, &mut progress) => Ok(done),
-        reason = signals.run(settings.deadline) => Err(reason),
+        leave = signals.run(settings.deadline) => Err(leave),
     };
     match done {
         Ok(Ok(Some(outcome))) => {
@@ -107,7 +107,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
         }
         Ok(Ok(None)) => ExitCode::Success,
         Ok(Err(error)) => fail(&error, &progress, started.elapsed(), is_up, &settings.termination_log),
-        Err(reason) => leave_at_once(reason, &settings.termination_log),
+        Err(leave) => leave_at_once(leave, &settings.termination_log),
     }
 }
 
@@ -176,12 +176,14 @@ fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, term
     code
 }
 
-fn leave_at_once(reason: StopReason, termination_log: &Path) -> ExitCode {
+fn leave_at_once(leave: Leave, termination_log: &Path) -> ExitCode {
+    let (reason, why) = match leave {
+        Leave::SecondSignal(reason) => (reason, format!("second {}", reason.name())),
+        Leave::OutOfTime(reason) => (reason, format!("{}, and nothing answers", reason.name())),
+    };
     let code = stop_code(reason);
-    let words = format!(
-        "second {}: left at once; the server rolls back what is not committed, and the history says what is",
-        reason.name()
-    );
+    let words =
+        format!("{why}: left at once; the server rolls back what is not committed, and the history says what is");
     termination::write(termination_log, &words);
     tracing::error!(outcome = "failed", exit_code = code.number(), "{words}");
     code

@@ -102,6 +102,8 @@ pub fn created_tables(reviewed: &[Reviewed<'_>]) -> Vec<TableName> {
     let mut seen = std::collections::HashSet::new();
     reviewed
         .iter()
+        // Outside a transaction a statement can be repeated: a run that ended before the row was written left its table.
+        .filter(|reviewed| !reviewed.no_transaction())
         .flat_map(|reviewed| &reviewed.judgement.creates)
         .filter(|table| seen.insert((*table).clone()))
         .cloned()

@@ -29,6 +29,9 @@ use crate::stop::Stop;
 /// A session lost so often without a newly recorded migration is lost for good: a migration that crashes its server
 /// must not crash it in a loop.
 const RESUMPTIONS: u32 = 3;
+/// How long a good-bye may take, and where the run must be gone within 5 s.
+const LONGEST_CLOSE: Duration = Duration::from_secs(2);
+const STOPPED_CLOSE: Duration = Duration::from_millis(200);
 const FIRST_POLL: Duration = Duration::from_millis(100);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(10);
@@ -107,7 +110,11 @@ impl Run<'_> {
     async fn ask(&mut self, session: &Session, sql: &str) -> Result<Result<Vec<Rows>, QueryError>, Error> {
         tokio::select! {
             biased;
-            reason = self.stop.wait() => Err(Error::Stopped { reason, state: DatabaseState::Unchanged }),
+            reason = self.stop.wait() => {
+                // It may wait for a lock on the history table, and would go on waiting there.
+                session.canceller().cancel().await;
+                Err(Error::Stopped { reason, state: DatabaseState::Unchanged })
+            }
             answer = session.query(sql) => Ok(answer),
         }
     }
@@ -132,6 +139,7 @@ impl Run<'_> {
         let mut need = Need::Read;
         let mut resumptions = 0;
         let mut planned: Vec<Applied> = Vec::new();
+        let mut heard: Option<String> = None;
         loop {
             let before = progress.applied.len();
             let lost = match self.pass(target, need, progress, &mut planned).await {
@@ -142,9 +150,13 @@ impl Run<'_> {
                 }
                 // It was none a moment ago: something in between hands out one server after another.
                 Ok(Pass::Standby) => Some("the session is in recovery all of a sudden".to_owned()),
-                Err(error) => Some(error.lost().ok_or(error)?),
+                Err(error) => match error.lost() {
+                    Some(reason) => Some(reason),
+                    None => return Err(since_then(error, progress, &planned, heard)),
+                },
             };
             if let Some(reason) = lost {
+                heard = Some(reason.clone());
                 resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
                 if resumptions > RESUMPTIONS {
                     return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
@@ -206,10 +218,14 @@ impl Run<'_> {
         let reviewed = still_pending(&plan, reviewed)?;
         *planned = plan.pending.iter().map(|migration| applied_of(migration)).collect();
         let done = after(&plan);
-        self.apply(&session, &locked, key, reviewed, progress).await?;
-        planned.clear();
-        session.close().await;
-        Ok(Pass::Done(done))
+        let applied = self.apply(&session, &locked, key, reviewed, progress).await;
+        if applied.as_ref().err().is_none_or(|error| error.lost().is_none()) {
+            planned.clear();
+        }
+        // Also after a failure: the server is not to log a lost connection. One that does not answer is left.
+        let patience = if self.stop.reason().is_some() { STOPPED_CLOSE } else { LONGEST_CLOSE };
+        let _ = tokio::time::timeout(patience, session.close()).await;
+        applied.map(|()| Pass::Done(done))
     }
 
     async fn refuse_transaction_pooler(&mut self, session: &Session) -> Result<(), Error> {
@@ -235,7 +251,8 @@ impl Run<'_> {
         target: Option<Version>,
     ) -> Result<Locked, Error> {
         let sql = format!(
-            "{}{}; {}; {}",
+            // Each statement is to see what was committed before it, the history what was before the lock was free.
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; {}{}; {}; {}",
             self.settings_sql(session),
             key.try_sql(),
             existing::list_sql(existing),
@@ -268,7 +285,8 @@ impl Run<'_> {
             }
             let left = self.settings.lock_wait.saturating_sub(started.elapsed());
             if left.is_zero() {
-                return Err(Error::LockHeld { holder: holder.map(Box::new), waited: started.elapsed() });
+                let (holder, waited) = (holder.map(Box::new), started.elapsed());
+                return Err(Error::LockHeld { holder, waited, state: DatabaseState::Unchanged });
             }
             tell_holder(&mut told, holder, left);
             let pause = poll.mul_f64(rand::rng().random_range(0.75..1.25)).min(left);
@@ -298,6 +316,7 @@ impl Run<'_> {
             table: locked.reading.table.clone(),
             key,
             settings_sql: self.settings_sql(session),
+            quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),
             watcher: &watcher,
             patience: patience(locked.lock_timeout),
             attempts: self.settings.lock_attempts,
@@ -326,6 +345,19 @@ pub fn plan_for<'b>(
     let rules = Rules { target, out_of_order: settings.out_of_order, when_ahead: settings.when_ahead };
     let entries = plan::compare(set, &reading.applied)?;
     Ok(Plan::compute(&entries, &reading.table, rules)?)
+}
+
+/// A later pass that ends before it changes anything says "nothing was changed": by itself, but not by this run.
+fn since_then(error: Error, progress: &Progress, planned: &[Applied], lost: Option<String>) -> Error {
+    // Whether what was planned is committed is not known before the history is read again.
+    let state = if planned.is_empty() { DatabaseState::between(progress) } else { DatabaseState::Unknown };
+    match (error, lost) {
+        (Error::Stopped { reason, .. }, _) => Error::Stopped { reason, state },
+        (Error::LockHeld { holder, waited, .. }, _) => Error::LockHeld { holder, waited, state },
+        (Error::Connect(ConnectError::Stopped(reason)), Some(_)) => Error::Stopped { reason, state },
+        (Error::Connect(source), Some(reason)) => Error::NotBack { reason, source: Box::new(source), state },
+        (error, _) => error,
+    }
 }
 
 /// What is known once the lock is ours, or not needed any more.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Why a run is to end early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,18 @@ impl Stop {
     }
 }
 
+/// How long a run that is told to stop has before it is left at once.
+const LIMIT: Duration = Duration::from_millis(4800);
+
+/// Why a run is left at once, without its own end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// A second signal came.
+    SecondSignal(StopReason),
+    /// The run did not end in time: nothing on the way answers.
+    OutOfTime(StopReason),
+}
+
 /// The signals, listened for from the start: as PID 1 an unhandled SIGTERM would be ignored.
 #[derive(Debug)]
 pub struct Signals {
@@ -91,8 +104,9 @@ impl Signals {
         Stop { receiver: self.sender.subscribe() }
     }
 
-    /// Passes the first reason on; ends with the second signal, which asks for the end at once.
-    pub async fn run(mut self, deadline: Option<Duration>) -> StopReason {
+    /// Passes the first reason on; ends with the second signal, which asks for the end at once, or when the run has not
+    /// ended in time by itself.
+    pub async fn run(mut self, deadline: Option<Duration>) -> Leave {
         let limit = async {
             match deadline {
                 Some(limit) => tokio::time::sleep(limit).await,
@@ -102,22 +116,26 @@ impl Signals {
         tokio::pin!(limit);
         let mut deadline_passed = false;
         let mut signals_seen = 0;
+        let mut first: Option<(StopReason, Instant)> = None;
         loop {
+            let last = first.map_or_else(Instant::now, |(_, at)| at + LIMIT);
             let reason = tokio::select! {
                 _ = self.interrupt.recv() => StopReason::Interrupt,
                 _ = self.terminate.recv() => StopReason::Terminate,
                 () = &mut limit, if !deadline_passed => StopReason::Deadline,
+                () = tokio::time::sleep_until(last), if first.is_some() => {
+                    return Leave::OutOfTime(first.map_or(StopReason::Terminate, |(reason, _)| reason));
+                }
             };
             deadline_passed |= reason == StopReason::Deadline;
             signals_seen += u32::from(reason != StopReason::Deadline);
             if signals_seen > 1 {
-                return reason;
+                return Leave::SecondSignal(reason);
             }
-            self.sender.send_if_modified(|current| {
-                let first = current.is_none();
-                *current = current.or(Some(reason));
-                first
-            });
+            if first.is_none() {
+                first = Some((reason, Instant::now()));
+                self.sender.send_replace(Some(reason));
+            }
         }
     }
 }

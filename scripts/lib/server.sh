@@ -51,7 +51,7 @@ server_programs() {
 
 # with_server_version MAJOR COMMAND...: runs the command with that version as the tests' server.
 with_server_version() {
-    local major=$1 bin copy= code=0
+    local major=$1 bin copy="" code=0
     shift
     bin=$(server_programs "$major" "$(target_folder)/postgres") || return
     # Root's tests run the server as another user, who may not be let into root's folders.
@@ -79,7 +79,7 @@ as_server_user() {
     fi
 }
 
-# start_server FOLDER: starts a server in this empty folder and sets server_port. stop_server FOLDER ends it.
+# start_server FOLDER [OPTIONS]: starts a server in this folder and sets server_port. stop_server FOLDER ends it.
 start_server() {
     local folder=$1 bin try
     bin=$(postgres_bin)
@@ -91,7 +91,7 @@ start_server() {
         # Below the ports that the kernel hands out to clients; if it is taken, the next one.
         server_port=$((20000 + RANDOM % 12000))
         if (cd "$folder" && as_server_user "$bin/pg_ctl" -D data -s -w -l server.log \
-            -o "-p $server_port -k $folder -c listen_addresses=127.0.0.1 -c fsync=off" start >/dev/null 2>&1); then
+            -o "-p $server_port -k $folder -c listen_addresses=127.0.0.1 -c fsync=off ${2-}" start >/dev/null 2>&1); then
             return
         fi
         grep -q 'could not bind' "$folder/server.log" || break

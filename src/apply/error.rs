@@ -59,6 +59,8 @@ pub enum Phase {
     Statement,
     /// When its deferred constraints were checked, after its last statement.
     DeferredConstraints,
+    /// When its row was written into the history.
+    Record,
     /// At COMMIT.
     Commit,
 }
@@ -108,6 +110,8 @@ pub enum Cause {
     IndexInvalid,
     /// Another backend is building the index.
     IndexBeingBuilt,
+    /// An index of that name exists, and it is not the one that the file describes.
+    IndexOfOtherDefinition,
 }
 
 /// How applying failed.
@@ -144,6 +148,8 @@ pub enum ApplyError {
         doing: &'static str,
         /// How it failed.
         source: QueryError,
+        /// The state of the database.
+        state: DatabaseState,
     },
     /// The session does not hold the lock any more: it was swapped, or a file freed it.
     #[error("this session does not hold the advisory lock that it took")]
@@ -162,13 +168,9 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// A statement of our own failed, and the history alone says what that left.
     pub(super) fn own(doing: &'static str, source: QueryError) -> Self {
-        Self::Own { doing, source }
-    }
-
-    /// Whether the connection was lost, so that only the history can tell what happened.
-    pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Own { source: QueryError::Lost { .. }, .. })
+        Self::Own { doing, source, state: DatabaseState::Unknown }
     }
 }
 
@@ -178,5 +180,6 @@ fn cause_text(cause: Cause) -> &'static str {
         Cause::NotRecorded => "the history does not hold it after the COMMIT",
         Cause::IndexInvalid => "the index it built is not valid",
         Cause::IndexBeingBuilt => "another session is building the index",
+        Cause::IndexOfOtherDefinition => "an index of that name exists, and it is not the one that this file describes",
     }
 }

@@ -2,6 +2,9 @@
 //! applied, or how it failed and what state that left. Never connects again and never decides whether to.
 
 mod error;
+mod index;
+mod locate;
+mod message;
 mod no_transaction;
 mod transaction;
 mod wait;
@@ -38,6 +41,9 @@ pub struct Context<'a> {
     pub key: LockKey,
     /// Statements that put our own settings back after `RESET ALL`.
     pub settings_sql: String,
+    /// Whether the server may split texts by other rules of quoting than the scan: `standard_conforming_strings` is in
+    /// the URL's options.
+    pub quotes_differ: bool,
     /// Explains long statements.
     pub watcher: &'a Watcher,
     /// How long a statement may run before it is explained.
@@ -115,6 +121,8 @@ async fn run_batch(context: &mut Context<'_>, batch: &Batch<'_>, progress: &mut 
     let mut pause = FIRST_PAUSE;
     let mut attempt = 1;
     loop {
+        // What was seen of an earlier attempt is no reason of this one.
+        context.watcher.take_blocked();
         let ran = if batch.transactional {
             transaction::run(context, batch, progress).await
         } else {

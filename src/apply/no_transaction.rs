@@ -3,27 +3,30 @@
 
 use tokio::time::Instant;
 
-use crate::migrations::{Migration, script::NoTransactionStatement};
+use crate::migrations::script::ConcurrentIndex;
+use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
-use crate::postgres::literal;
-use crate::postgres::server_error::QueryError;
+use crate::postgres::server_error::{QueryError, ServerError};
 use crate::postgres::session::Rows;
 use crate::review::Reviewed;
-use crate::settings::TableName;
 use crate::stop::StopReason;
 
-use super::transaction::{begin, broken_protocol, locate, record_message};
-use super::wait::{Awaited, Ended, Wait};
+use super::index::{Found, find, make_room};
+use super::locate::{broken_protocol, locate};
+use super::message::{begin, read_back_sql, record_message};
+use super::wait::{Ended, Wait, ask};
 use super::{
-    Applied, ApplyError, Cause, Context, DatabaseState, MigrationFailure, Phase, Progress, RecoveryPoint, put_back,
+    Applied, ApplyError, Cause, Context, DatabaseState, FIRST_PAUSE, MigrationFailure, Phase, Progress, RecoveryPoint,
+    put_back,
 };
 
-/// An index of the database, by the name that a migration gives it.
-struct Index {
-    /// Schema and name, quoted.
-    name: String,
-    valid: bool,
-    being_built: bool,
+/// A migration in work, and what must be known of it to say how it ended.
+pub(super) struct Work<'a> {
+    pub(super) reviewed: &'a Reviewed<'a>,
+    pub(super) wait: Wait,
+    /// How many migrations of this run are committed.
+    kept: usize,
+    between: DatabaseState,
 }
 
 /// Runs one such migration.
@@ -33,56 +36,125 @@ pub(super) async fn run(
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
     let Some(reviewed) = batch.migrations.first() else { return Ok(()) };
-    let before = check_lock(context, progress).await?;
-    progress.begin(before);
-    let text = reviewed
-        .migration
-        .read()
-        .map_err(|source| ApplyError::Changed { source, state: DatabaseState::between(progress) })?;
-    let statement = reviewed.judgement.no_transaction_statement.as_ref();
+    progress.begin(check_lock(context, progress).await?);
+    let between = DatabaseState::between(progress);
+    let mut work = Work { reviewed, wait: Wait::new(&context.stop), kept: progress.applied.len(), between };
+    let text = reviewed.migration.read().map_err(|source| work.changed(source))?;
+    let sql = Migration::statements_text(&text);
     let started = Instant::now();
-    if let Some(statement) = statement {
-        clear_invalid_index(context, reviewed, statement, progress).await?;
-        if statement.concurrently {
-            // It waits for every older writer by design; a timeout would only leave an invalid index behind.
-            context
-                .session
-                .query("SET lock_timeout = 0")
-                .await
-                .map_err(|e| ApplyError::own("setting lock_timeout", e))?;
-        }
+    if make_room(context, &mut work, sql).await? {
+        tracing::info!("{}: its index is there and valid, only its row was missing", work.file());
+    } else {
+        execute(context, &mut work, sql).await?;
+        tracing::info!(
+            migration = work.file(),
+            elapsed_ms = crate::postgres::milliseconds(started.elapsed()),
+            "{} ran outside a transaction in {}",
+            work.file(),
+            crate::postgres::duration_text(started.elapsed())
+        );
     }
-    let own = |error| ApplyError::own("running a migration", error);
-    let mut reply = context.session.send(Migration::statements_text(&text)).await.map_err(own)?;
-    let mut wait = Wait::new(&context.stop);
-    let awaited = Awaited { name: reviewed.migration.file(), keep_rows: false };
-    if let Err(ended) = wait.answer(context, &mut reply, awaited).await {
-        return Err(explain(context, reviewed, ended, &wait, progress).await);
-    }
-    put_back(context).await?;
-    if let Some(index) = statement.and_then(|statement| statement.creates_index.as_ref())
-        && find_index(context, &index.table, &index.index).await?.is_none_or(|index| !index.valid)
-    {
-        return Err(ApplyError::Unrecordable {
-            file: reviewed.migration.file().to_owned(),
-            cause: Cause::IndexInvalid,
-            state: not_undone(reviewed, Some(index.index.clone()), progress),
-        });
-    }
-    tracing::info!(
-        migration = reviewed.migration.file(),
-        elapsed_ms = crate::postgres::milliseconds(started.elapsed()),
-        "{} ran outside a transaction in {}",
-        reviewed.migration.file(),
-        crate::postgres::duration_text(started.elapsed())
-    );
-    record(context, reviewed, progress).await?;
+    record(context, &mut work, batch, progress).await?;
     progress.applied.push(Applied {
         version: reviewed.migration.version(),
-        file: reviewed.migration.file().to_owned(),
+        file: work.file().to_owned(),
         elapsed: started.elapsed(),
     });
     Ok(())
+}
+
+impl Work<'_> {
+    pub(super) fn file(&self) -> &str {
+        self.reviewed.migration.file()
+    }
+
+    fn changed(&self, source: ReadError) -> ApplyError {
+        ApplyError::Changed { source, state: self.between.clone() }
+    }
+
+    /// What the statement did stays, and no row says so.
+    pub(super) fn not_undone(&self, invalid_index: Option<String>) -> DatabaseState {
+        DatabaseState::NotUndone { file: self.file().to_owned(), invalid_index, migrations: self.kept }
+    }
+
+    /// The state while an index of this name is invalid, or none is.
+    fn state(&self, invalid_index: Option<String>) -> DatabaseState {
+        if invalid_index.is_some() { self.not_undone(invalid_index) } else { self.between.clone() }
+    }
+
+    /// Our own decision not to go on, before the statement ran.
+    pub(super) fn refuse(&self, cause: Cause) -> ApplyError {
+        ApplyError::Unrecordable { file: self.file().to_owned(), cause, state: self.between.clone() }
+    }
+
+    fn failure(&self, phase: Phase, error: ServerError, state: DatabaseState) -> ApplyError {
+        let statement = match phase {
+            Phase::Statement => locate(self.reviewed.migration, 0, &error),
+            Phase::DeferredConstraints | Phase::Record | Phase::Commit => None,
+        };
+        ApplyError::Migration(Box::new(MigrationFailure {
+            file: self.file().to_owned(),
+            phase,
+            statement,
+            error,
+            state,
+            blocked: None,
+            attempts: 1,
+        }))
+    }
+
+    /// How a message of our own ended, before the statement ran or after it.
+    pub(super) fn ended(&self, doing: &'static str, ended: Ended, state: DatabaseState) -> ApplyError {
+        match (ended, self.wait.stopping()) {
+            (Ended::Failed { error: error @ QueryError::Lost { .. }, .. }, _) => ApplyError::own(doing, error),
+            (_, Some(reason)) => ApplyError::Stopped { reason, state },
+            (Ended::Abandoned, None) => {
+                ApplyError::Stopped { reason: self.wait.told().unwrap_or(StopReason::Terminate), state }
+            }
+            (Ended::Failed { error: QueryError::Server(error), .. }, None) if error.lost_to_other_sessions() => {
+                self.failure(Phase::Record, *error, state)
+            }
+            (Ended::Failed { error, .. }, None) => ApplyError::Own { doing, source: error, state },
+        }
+    }
+
+    /// As [`Self::ended`], of a message that opened a transaction. A server that does not answer is not asked again.
+    pub(super) async fn roll_back(
+        &self,
+        context: &Context<'_>,
+        doing: &'static str,
+        ended: Ended,
+        state: DatabaseState,
+    ) -> ApplyError {
+        let answers = !matches!(ended, Ended::Abandoned | Ended::Failed { error: QueryError::Lost { .. }, .. });
+        let failed = self.ended(doing, ended, state);
+        match answers {
+            true => match context.session.query("ROLLBACK").await {
+                Err(lost @ QueryError::Lost { .. }) => ApplyError::own(doing, lost),
+                _ => failed,
+            },
+            false => failed,
+        }
+    }
+
+    /// The index that the statement builds.
+    pub(super) fn creates(&self) -> Option<&ConcurrentIndex> {
+        self.reviewed.judgement.no_transaction_statement.as_ref()?.creates_index.as_ref()
+    }
+
+    pub(super) fn between(&self) -> DatabaseState {
+        self.between.clone()
+    }
+
+    /// The name of the index that the statement builds, if it is there and invalid.
+    async fn invalid_index(&self, context: &Context<'_>) -> Result<Option<String>, ApplyError> {
+        let Some(created) = self.creates() else { return Ok(None) };
+        let mut asking = Wait::deaf(&context.stop);
+        match find(context, &mut asking, created).await {
+            Ok(found) => Ok(found.filter(|index| !index.valid).map(|index| index.name)),
+            Err(ended) => Err(self.ended("looking for an index", ended, DatabaseState::Unknown)),
+        }
+    }
 }
 
 async fn check_lock(context: &Context<'_>, progress: &Progress) -> Result<RecoveryPoint, ApplyError> {
@@ -94,141 +166,110 @@ async fn check_lock(context: &Context<'_>, progress: &Progress) -> Result<Recove
     }
 }
 
-/// A build that failed leaves an invalid index, which `IF NOT EXISTS` would pass over.
-async fn clear_invalid_index(
-    context: &Context<'_>,
-    reviewed: &Reviewed<'_>,
-    statement: &NoTransactionStatement,
-    progress: &Progress,
-) -> Result<(), ApplyError> {
-    let Some(created) = &statement.creates_index else { return Ok(()) };
-    let Some(found) = find_index(context, &created.table, &created.index).await? else { return Ok(()) };
-    if found.valid {
-        return Ok(());
+/// Sends the statement and puts the session back; a build must leave a valid index.
+async fn execute(context: &Context<'_>, work: &mut Work<'_>, sql: &str) -> Result<(), ApplyError> {
+    if work.reviewed.judgement.no_transaction_statement.as_ref().is_some_and(|statement| statement.concurrently) {
+        // It waits for every older writer by design; a timeout would only leave an invalid index behind.
+        let set = ask(context, &mut work.wait, "setting lock_timeout", "SET lock_timeout = 0").await;
+        set.map_err(|ended| work.ended("setting lock_timeout", ended, work.between.clone()))?;
     }
-    if found.being_built {
-        return Err(ApplyError::Unrecordable {
-            file: reviewed.migration.file().to_owned(),
-            cause: Cause::IndexBeingBuilt,
-            state: DatabaseState::between(progress),
-        });
+    let ran = ask(context, &mut work.wait, work.reviewed.migration.file(), sql).await;
+    if let Err(ended) = ran {
+        return Err(explain(context, work, ended).await);
     }
-    tracing::warn!("{}: dropping the invalid index {} of an earlier attempt", reviewed.migration.file(), found.name);
-    let own = |error| ApplyError::own("dropping an invalid index", error);
-    context.session.query("SET lock_timeout = 0").await.map_err(own)?;
-    context.session.query(&format!("DROP INDEX CONCURRENTLY IF EXISTS {}", found.name)).await.map_err(own)?;
-    Ok(())
-}
-
-async fn find_index(context: &Context<'_>, table: &TableName, index: &str) -> Result<Option<Index>, ApplyError> {
-    let sql = format!(
-        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), i.indisvalid, \
-         EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid) \
-         FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
-         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE i.indrelid = pg_catalog.to_regclass({}) AND c.relname = {}",
-        literal(&table.quoted()),
-        literal(index)
-    );
-    let answer = context.session.query(&sql).await.map_err(|error| ApplyError::own("looking for an index", error))?;
-    Ok(text(&answer, 0, 0).map(|name| Index {
-        name: name.to_owned(),
-        valid: text(&answer, 0, 1) == Some("t"),
-        being_built: text(&answer, 0, 2) == Some("t"),
-    }))
-}
-
-fn text(answer: &[Rows], statement: usize, column: usize) -> Option<&str> {
-    answer.get(statement)?.first()?.get(column)?.as_deref()
+    put_back(context).await?;
+    let Some(created) = work.creates() else { return Ok(()) };
+    let found = find(context, &mut Wait::deaf(&context.stop), created).await;
+    match found.map_err(|ended| work.ended("looking for an index", ended, work.not_undone(None)))? {
+        Some(Found { valid: true, .. }) => Ok(()),
+        _ => Err(ApplyError::Unrecordable {
+            file: work.file().to_owned(),
+            cause: Cause::IndexInvalid,
+            state: work.not_undone(Some(created.index.clone())),
+        }),
+    }
 }
 
 /// What is left behind: a cancelled or failed build leaves an invalid index, and that is to be said.
-async fn explain(
-    context: &Context<'_>,
-    reviewed: &Reviewed<'_>,
-    ended: Ended,
-    wait: &Wait,
-    progress: &Progress,
-) -> ApplyError {
-    let error = match (ended, wait.stopping()) {
+async fn explain(context: &Context<'_>, work: &Work<'_>, ended: Ended) -> ApplyError {
+    let name = work.creates().map(|created| created.index.clone());
+    let error = match (ended, work.wait.stopping()) {
         (Ended::Failed { error: error @ QueryError::Lost { .. }, .. }, _) => {
             return ApplyError::own("running a migration", error);
         }
         (Ended::Abandoned, reason) => {
             let reason = reason.unwrap_or(StopReason::Terminate);
-            return ApplyError::Stopped { reason, state: not_undone(reviewed, index_name(reviewed), progress) };
+            return ApplyError::Stopped { reason, state: work.not_undone(name) };
         }
         (Ended::Failed { .. }, Some(reason)) => Err(reason),
         (Ended::Failed { error: QueryError::Server(error), .. }, None) => Ok(*error),
         (Ended::Failed { error: QueryError::Protocol { reason }, .. }, None) => Ok(broken_protocol(reason)),
     };
-    if let Err(lost) = put_back(context).await {
-        return lost;
-    }
-    let created =
-        reviewed.judgement.no_transaction_statement.as_ref().and_then(|statement| statement.creates_index.as_ref());
-    let invalid = match created {
-        Some(created) => match find_index(context, &created.table, &created.index).await {
-            Ok(found) => found.filter(|index| !index.valid).map(|index| index.name),
-            Err(lost) => return lost,
-        },
-        None => None,
+    let seen = match put_back(context).await {
+        Ok(()) => work.invalid_index(context).await,
+        Err(failed) => Err(failed),
     };
-    let state = match &invalid {
-        Some(_) => not_undone(reviewed, invalid.clone(), progress),
-        None => DatabaseState::between(progress),
-    };
-    match error {
-        Err(reason) => ApplyError::Stopped { reason, state },
-        Ok(error) => ApplyError::Migration(Box::new(MigrationFailure {
-            file: reviewed.migration.file().to_owned(),
-            phase: Phase::Statement,
-            statement: locate(reviewed.migration, 0, &error),
-            error,
-            state,
-            blocked: None,
-            attempts: 1,
-        })),
+    match (error, seen) {
+        // A request to cancel that comes late may end the look; the index is named then as if it were invalid.
+        (Err(reason), seen) => ApplyError::Stopped { reason, state: work.state(seen.unwrap_or(name)) },
+        (Ok(error), Ok(invalid)) => work.failure(Phase::Statement, error, work.state(invalid)),
+        (Ok(_), Err(failed)) => failed,
     }
 }
 
-fn index_name(reviewed: &Reviewed<'_>) -> Option<String> {
-    let statement = reviewed.judgement.no_transaction_statement.as_ref()?;
-    statement.creates_index.as_ref().map(|created| created.index.clone())
-}
-
-fn not_undone(reviewed: &Reviewed<'_>, invalid_index: Option<String>, progress: &Progress) -> DatabaseState {
-    DatabaseState::NotUndone {
-        file: reviewed.migration.file().to_owned(),
-        invalid_index,
-        migrations: progress.applied.len(),
+/// Writes the row in a transaction of its own, behind the same fence as every other. Here and not with the statement
+/// it is tried again: what the statement did stays.
+async fn record(
+    context: &mut Context<'_>,
+    work: &mut Work<'_>,
+    batch: &Batch<'_>,
+    progress: &mut Progress,
+) -> Result<(), ApplyError> {
+    let mut attempt = 1;
+    loop {
+        let tried = try_record(context, work, batch, progress).await;
+        let lost = matches!(&tried, Err(ApplyError::Migration(failure)) if failure.error.lost_to_other_sessions());
+        if !lost || attempt >= context.attempts {
+            return tried;
+        }
+        attempt += 1;
+        let state = work.not_undone(None);
+        context.stop.pause(FIRST_PAUSE).await.map_err(|reason| ApplyError::Stopped { reason, state })?;
     }
 }
 
-/// Writes the row in a transaction of its own, behind the same fence as every other.
-async fn record(context: &mut Context<'_>, reviewed: &Reviewed<'_>, progress: &mut Progress) -> Result<(), ApplyError> {
-    let (id, _) = begin(context, progress).await?;
+async fn try_record(
+    context: &mut Context<'_>,
+    work: &mut Work<'_>,
+    batch: &Batch<'_>,
+    progress: &mut Progress,
+) -> Result<(), ApplyError> {
+    const DOING: &str = "recording a migration";
+    let (id, _) = begin(context, progress).await.map_err(|error| match error {
+        ApplyError::LockLost { .. } => ApplyError::LockLost { state: work.not_undone(None) },
+        other => other,
+    })?;
     let create = if context.table.exists { String::new() } else { format!("{}; ", context.table.create_sql()) };
-    let version = reviewed.migration.version();
-    let sql = format!(
-        "{create}{record}; COMMIT; {read_back}; SELECT pg_catalog.pg_current_wal_insert_lsn(), \
-         pg_catalog.clock_timestamp()",
-        record = record_message(context, reviewed.migration, &id),
-        read_back = context.table.versions_sql(version, version)
-    );
-    let own = |error| ApplyError::own("recording a migration", error);
-    let answer = context.session.query(&sql).await.map_err(own)?;
-    let [.., rows, facts] = answer.as_slice() else {
-        return Err(own(QueryError::Protocol { reason: "an incomplete answer to COMMIT".to_owned() }));
-    };
-    if rows.is_empty() {
+    let sql = format!("{create}{}; COMMIT", record_message(context, work.reviewed.migration, &id));
+    // The word to stop comes too late for what is done: its row is a moment's work, and it is as well written.
+    let recorded = ask(context, &mut Wait::deaf(&context.stop), DOING, &sql).await;
+    if let Err(ended) = recorded {
+        return Err(work.roll_back(context, DOING, ended, work.not_undone(None)).await);
+    }
+    let answer =
+        context.session.query(&read_back_sql(context, batch)).await.map_err(|error| ApplyError::own(DOING, error))?;
+    if text(&answer, 0, 0).is_none() {
         return Err(ApplyError::Unrecordable {
-            file: reviewed.migration.file().to_owned(),
+            file: work.file().to_owned(),
             cause: Cause::NotRecorded,
             state: DatabaseState::Unknown,
         });
     }
-    let fact = |column: usize| facts.first().and_then(|row| row.get(column)).cloned().flatten();
+    let fact = |column: usize| text(&answer, 1, column).map(ToOwned::to_owned);
     progress.after = fact(0).zip(fact(1)).map(|(wal, time)| RecoveryPoint { wal, time });
     Ok(())
+}
+
+pub(super) fn text(answer: &[Rows], statement: usize, column: usize) -> Option<&str> {
+    answer.get(statement)?.first()?.get(column)?.as_deref()
 }

@@ -1,6 +1,4 @@
--- Puts the session back between migrations. First what changes who asks, then the checks that a COMMIT would make.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
+-- Makes the checks that a COMMIT would make, and puts deferred constraints back.
 DO $schemagate$
 DECLARE
   deferrable_names text;

@@ -7,28 +7,30 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::history::FENCE_SETTING;
-use crate::migrations::{Migration, ReadError, Version, script};
+use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
 use crate::postgres::server_error::{QueryError, ServerError};
 use crate::postgres::session::{Reply, Rows};
 use crate::stop::StopReason;
 
-use super::wait::{Awaited, Ended, STOP_PATIENCE, Wait};
+use super::locate::{broken_protocol, locate};
+use super::message::{BEFORE_CONSTRAINTS, FENCE, begin, read_back_sql, record_message};
+use super::wait::{Awaited, Ended, Wait, ask};
 use super::{
-    Applied, ApplyError, Cause, Context, DatabaseState, MigrationFailure, Phase, Progress, RESET, RESTORE,
-    RecoveryPoint, Statement,
+    Applied, ApplyError, Cause, Context, DatabaseState, MigrationFailure, Phase, Progress, RecoveryPoint, Statement,
 };
 
 /// How much may be on its way to the server before an answer is awaited, unless one file alone is larger.
 const IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
-/// Of the record message, the statements before the check of deferred constraints.
-const BEFORE_CONSTRAINTS: usize = 2;
+/// How often the history is asked whether a COMMIT took place: a request to cancel that comes late may end the asking.
+const READ_BACKS: usize = 5;
 
 /// What a message in flight is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     CreateTable,
     File(usize),
+    Encoding(usize),
     Record(usize),
     Commit,
 }
@@ -44,6 +46,7 @@ struct InFlight {
 struct Failed {
     part: Part,
     completed: usize,
+    statements: Vec<Rows>,
     error: QueryError,
 }
 
@@ -95,35 +98,26 @@ pub(super) async fn run(
     };
     match transaction.pipeline(&id).await {
         Ok(()) => transaction.finish(progress),
+        Err(Halt::Failed(failed)) if failed.committed() => {
+            transaction.committed = Some(transaction.read_back(*failed).await?);
+            transaction.finish(progress)
+        }
         Err(halt) => Err(transaction.roll_back(halt, progress).await),
     }
 }
 
-/// Opens the transaction behind the fence and awaits its answer: were it to fail unseen, the files that follow in the
-/// pipeline would run without a transaction.
-pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<(String, RecoveryPoint), ApplyError> {
-    let own = |error| ApplyError::own("opening the transaction", error);
-    let answer = context.session.query(&context.key.begin_sql()).await.map_err(own)?;
-    let field = |statement: usize, column: usize| {
-        answer.get(statement).and_then(|rows| rows.first()).and_then(|row| row.get(column)).cloned().flatten()
-    };
-    match (field(1, 0).as_deref(), field(2, 0), field(2, 1), field(2, 2)) {
-        (Some("t"), Some(id), Some(wal), Some(time)) => Ok((id, RecoveryPoint { wal, time })),
-        _ => {
-            context.session.query("ROLLBACK").await.map_err(own)?;
-            Err(ApplyError::LockLost { state: DatabaseState::between(progress) })
-        }
+impl Failed {
+    /// Whether the COMMIT itself was answered: it is sent last and answers are read in order, so nothing before it had
+    /// failed and it was no ROLLBACK. What failed is the reading back.
+    fn committed(&self) -> bool {
+        self.part == Part::Commit && self.completed > 0 && !matches!(self.error, QueryError::Lost { .. })
     }
-}
 
-/// The message that puts the session back and records a migration, in the transaction `id` or not at all.
-pub(super) fn record_message(context: &Context<'_>, migration: &Migration, id: &str) -> String {
-    format!(
-        "{RESTORE}{RESET}{settings}{record}; {renew}",
-        settings = context.settings_sql,
-        record = context.table.record_sql(migration, id),
-        renew = context.key.renew_sql()
-    )
+    /// Whether the record's fence found another transaction than the batch's.
+    fn outside(&self) -> bool {
+        let inside = self.statements.get(FENCE).and_then(|rows| rows.first()).and_then(|row| row.first());
+        matches!(self.part, Part::Record(_)) && inside.and_then(Option::as_deref) == Some("f")
+    }
 }
 
 impl Transaction<'_, '_> {
@@ -134,30 +128,53 @@ impl Transaction<'_, '_> {
             self.send(Part::CreateTable, &sql).await?;
         }
         for (index, reviewed) in self.batch.migrations.iter().enumerate() {
+            if reviewed.judgement.uncertain || self.context.quotes_differ {
+                // After an error in the transaction, a ROLLBACK that the scan could not see would let it run outside.
+                self.drain().await?;
+            }
             let text = reviewed.migration.read().map_err(Halt::Changed)?;
             self.send(Part::File(index), Migration::statements_text(&text)).await?;
             drop(text);
             let record = record_message(self.context, reviewed.migration, id);
+            if !record.is_ascii() {
+                // The server reads a message in the encoding that the file may have set.
+                self.send(Part::Encoding(index), "RESET client_encoding").await?;
+            }
             self.send(Part::Record(index), &record).await?;
-            if reviewed.judgement.uncertain {
+            if reviewed.judgement.uncertain || self.context.quotes_differ {
                 // What the scan could not read may end the transaction: nothing may follow it unawaited.
                 self.drain().await?;
             }
         }
-        let (first, last) = self.bounds();
-        let commit = format!(
-            "COMMIT; {}; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.clock_timestamp()",
-            self.context.table.versions_sql(first, last)
-        );
+        let commit = format!("COMMIT; {}", read_back_sql(self.context, self.batch));
         self.send(Part::Commit, &commit).await?;
         self.commit_sent = true;
         self.drain().await
     }
 
-    fn bounds(&self) -> (Version, Version) {
-        let versions = || self.batch.migrations.iter().map(|reviewed| reviewed.migration.version());
-        let zero = Version::new(0);
-        (versions().min().unwrap_or(zero), versions().max().unwrap_or(zero))
+    /// Reads the history again where the COMMIT was answered and the reading back was not: cancelled, as a rule, by a
+    /// word to stop that came as it succeeded.
+    async fn read_back(&mut self, failed: Failed) -> Result<Vec<Rows>, ApplyError> {
+        const DOING: &str = "reading the history after the COMMIT";
+        let mut error = failed.error;
+        let sql = format!("SELECT 'COMMIT'; {}", read_back_sql(self.context, self.batch));
+        for _ in 0..READ_BACKS {
+            let mut wait = Wait::deaf(&self.context.stop);
+            match ask(self.context, &mut wait, DOING, &sql).await {
+                Ok(answer) => return Ok(answer),
+                Err(Ended::Failed { error: QueryError::Server(server), .. })
+                    if server.sqlstate == "57014" || server.lost_to_other_sessions() =>
+                {
+                    error = QueryError::Server(server);
+                }
+                Err(Ended::Failed { error, .. }) => return Err(ApplyError::own(DOING, error)),
+                Err(Ended::Abandoned) => {
+                    let reason = wait.told().unwrap_or(StopReason::Terminate);
+                    return Err(ApplyError::Stopped { reason, state: DatabaseState::Unknown });
+                }
+            }
+        }
+        Err(ApplyError::own(DOING, error))
     }
 
     async fn send(&mut self, part: Part, sql: &str) -> Result<(), Halt> {
@@ -168,7 +185,8 @@ impl Transaction<'_, '_> {
             return Err(Halt::Stopped);
         }
         let sent = self.context.session.send(sql).await;
-        let reply = sent.map_err(|error| Halt::Failed(Box::new(Failed { part, completed: 0, error })))?;
+        let reply =
+            sent.map_err(|error| Halt::Failed(Box::new(Failed { part, completed: 0, statements: Vec::new(), error })))?;
         if self.queue.is_empty() {
             self.turn = Instant::now();
         }
@@ -194,7 +212,9 @@ impl Transaction<'_, '_> {
         let mut reply = oldest.reply;
         let answer = self.wait.answer(self.context, &mut reply, awaited).await.map_err(|ended| match ended {
             Ended::Abandoned => Halt::Abandoned,
-            Ended::Failed { completed, error } => Halt::Failed(Box::new(Failed { part, completed, error })),
+            Ended::Failed { completed, statements, error } => {
+                Halt::Failed(Box::new(Failed { part, completed, statements, error }))
+            }
         })?;
         let took = self.turn.elapsed();
         self.turn = Instant::now();
@@ -216,7 +236,7 @@ impl Transaction<'_, '_> {
                 }
             }
             Part::Commit => self.committed = Some(answer),
-            Part::CreateTable => {}
+            Part::CreateTable | Part::Encoding(_) => {}
         }
         Ok(())
     }
@@ -228,7 +248,7 @@ impl Transaction<'_, '_> {
     fn describe(&self, part: Part) -> String {
         match part {
             Part::File(index) => self.file(index).to_owned(),
-            Part::Record(index) => format!("recording {}", self.file(index)),
+            Part::Encoding(index) | Part::Record(index) => format!("recording {}", self.file(index)),
             Part::CreateTable => "creating the history table".to_owned(),
             Part::Commit => "COMMIT".to_owned(),
         }
@@ -262,19 +282,23 @@ impl Transaction<'_, '_> {
 
     /// Ends the transaction without a COMMIT and says what happened.
     async fn roll_back(&mut self, halt: Halt, progress: &Progress) -> ApplyError {
-        if let Halt::Failed(failed) = &halt
-            && matches!(failed.error, QueryError::Lost { .. })
-        {
-            return ApplyError::own("applying the batch", failed.error.clone());
+        if let Halt::Failed(failed) = &halt {
+            if failed.outside() {
+                return self.left_its_transaction(failed.part);
+            }
+            if matches!(failed.error, QueryError::Lost { .. }) {
+                return ApplyError::own("applying the batch", failed.error.clone());
+            }
         }
         let undone = match halt {
             Halt::Abandoned => false,
-            _ => matches!(tokio::time::timeout(STOP_PATIENCE, self.discard()).await, Ok(Ok(_))),
+            _ => matches!(tokio::time::timeout(self.wait.patience(), self.discard()).await, Ok(Ok(_))),
         };
-        let state = if undone {
-            DatabaseState::between(progress)
-        } else {
-            DatabaseState::RollingBack { migrations: progress.applied.len() }
+        let state = match (undone, self.commit_sent, &halt) {
+            (true, _, _) => DatabaseState::between(progress),
+            // Nobody has heard whether that COMMIT took place; after a failure before it, it could not.
+            (false, true, Halt::Abandoned) => DatabaseState::Unknown,
+            (false, _, _) => DatabaseState::RollingBack { migrations: progress.applied.len() },
         };
         match (halt, self.wait.stopping()) {
             (Halt::Changed(source), _) => ApplyError::Changed { source, state },
@@ -297,11 +321,15 @@ impl Transaction<'_, '_> {
             // After an error that COMMIT is a ROLLBACK already.
             return Ok(Vec::new());
         }
-        self.context.session.query("ROLLBACK").await
+        match self.context.session.query("ROLLBACK").await {
+            // A request to cancel that came late met the ROLLBACK.
+            Err(QueryError::Server(error)) if error.sqlstate == "57014" => self.context.session.query("ROLLBACK").await,
+            ended => ended,
+        }
     }
 
     fn failure(&self, failed: Failed, state: DatabaseState) -> ApplyError {
-        let Failed { part, completed, error } = failed;
+        let Failed { part, completed, error, .. } = failed;
         let server = match error {
             QueryError::Server(server) => *server,
             QueryError::Protocol { reason } => broken_protocol(reason),
@@ -315,21 +343,30 @@ impl Transaction<'_, '_> {
             Part::Record(index) if completed == BEFORE_CONSTRAINTS => {
                 self.migration_failure(index, Phase::DeferredConstraints, None, server, state)
             }
-            Part::Record(index) if server.message.contains(FENCE_SETTING) => {
-                let file = self.file(index).to_owned();
-                ApplyError::Unrecordable {
-                    state: DatabaseState::PartlyKept { file: file.clone() },
-                    file,
-                    cause: Cause::EndedItsTransaction,
-                }
+            Part::Record(index) if server.lost_to_other_sessions() => {
+                self.migration_failure(index, Phase::Record, None, server, state)
             }
+            Part::CreateTable if server.lost_to_other_sessions() => {
+                self.migration_failure(0, Phase::Record, None, server, state)
+            }
+            Part::Record(_) if server.message.contains(FENCE_SETTING) => self.left_its_transaction(part),
             Part::Commit => {
                 let last = self.batch.migrations.len().saturating_sub(1);
                 self.migration_failure(last, Phase::Commit, None, server, state)
             }
-            Part::Record(_) => ApplyError::own("recording a migration", QueryError::Server(Box::new(server))),
-            Part::CreateTable => ApplyError::own("creating the history table", QueryError::Server(Box::new(server))),
+            Part::Encoding(_) | Part::Record(_) | Part::CreateTable => {
+                let doing =
+                    if part == Part::CreateTable { "creating the history table" } else { "recording a migration" };
+                ApplyError::Own { doing, source: QueryError::Server(Box::new(server)), state }
+            }
         }
+    }
+
+    fn left_its_transaction(&self, part: Part) -> ApplyError {
+        let index = if let Part::Record(index) = part { index } else { 0 };
+        let file = self.file(index).to_owned();
+        let state = DatabaseState::PartlyKept { file: file.clone() };
+        ApplyError::Unrecordable { file, cause: Cause::EndedItsTransaction, state }
     }
 
     fn migration_failure(
@@ -355,41 +392,4 @@ impl Transaction<'_, '_> {
         let migration = self.batch.migrations.get(index)?.migration;
         locate(migration, completed, error)
     }
-}
-
-/// What the server does when it breaks the protocol counts as the file's failure: it must not be tried in a loop.
-pub(super) fn broken_protocol(reason: String) -> ServerError {
-    ServerError {
-        severity: "ERROR".to_owned(),
-        sqlstate: "08P01".to_owned(),
-        message: format!("unexpected protocol message: {reason}"),
-        detail: None,
-        hint: None,
-        position: None,
-        internal: None,
-        context: None,
-        table: None,
-        constraint: None,
-    }
-}
-
-/// The failing statement: by the error's position, or, where it has none, by counting those that completed.
-pub(super) fn locate(migration: &Migration, completed: usize, error: &ServerError) -> Option<Statement> {
-    let text = migration.read().ok()?;
-    let sql = Migration::statements_text(&text);
-    let number = completed + 1;
-    if let Some(position) = error.position {
-        let place = script::position_of(sql, usize::try_from(position).ok()?);
-        let excerpt = script::excerpt(sql, place.byte);
-        return Some(Statement {
-            line: place.line,
-            column: Some(place.column),
-            number,
-            excerpt: excerpt.text,
-            caret: Some(excerpt.caret),
-        });
-    }
-    let statement = script::nth_statement(sql, number)?;
-    let excerpt = script::excerpt(sql, statement.range.start).text;
-    Some(Statement { line: statement.line, column: None, number, excerpt, caret: None })
 }

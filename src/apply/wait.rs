@@ -13,9 +13,9 @@ use crate::stop::{Stop, StopReason};
 use super::Context;
 
 /// A stopped run exits within 5 s; what the server has not undone by then it undoes without us.
-pub(super) const STOP_PATIENCE: Duration = Duration::from_millis(4500);
+const STOP_PATIENCE: Duration = Duration::from_millis(4000);
 /// A request to cancel that meets no running statement is lost, so it is repeated.
-pub(super) const CANCEL_AGAIN: Duration = Duration::from_millis(250);
+const CANCEL_AGAIN: Duration = Duration::from_millis(250);
 
 /// How an answer ended, where it did not end well.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) enum Ended {
     Failed {
         /// How many of its statements had completed.
         completed: usize,
+        /// Their rows, where they are wanted.
+        statements: Vec<Rows>,
         /// The failure.
         error: QueryError,
     },
@@ -45,16 +47,33 @@ pub(super) struct Awaited<'a> {
 pub(super) struct Wait {
     stop: Stop,
     stopping: Option<(StopReason, Instant)>,
+    /// Whether the word to stop only bounds the wait.
+    deaf: bool,
 }
 
 impl Wait {
     pub(super) fn new(stop: &Stop) -> Self {
-        Self { stop: stop.clone(), stopping: None }
+        Self { stop: stop.clone(), stopping: None, deaf: false }
+    }
+
+    /// For what is to be finished, whatever comes: it ends with its answer, or with the patience of a stop.
+    pub(super) fn deaf(stop: &Stop) -> Self {
+        Self { deaf: true, ..Self::new(stop) }
     }
 
     /// Why the batch is to stop, once it is.
     pub(super) fn stopping(&self) -> Option<StopReason> {
         self.stopping.map(|(reason, _)| reason)
+    }
+
+    /// Why the run is to stop, also where this wait has not been told yet.
+    pub(super) fn told(&self) -> Option<StopReason> {
+        self.stop.reason()
+    }
+
+    /// How long the server still has to undo what it did: one span for all answers of a batch that is to stop.
+    pub(super) fn patience(&self) -> Duration {
+        self.stopping.map_or(STOP_PATIENCE, |(_, since)| STOP_PATIENCE.saturating_sub(since.elapsed()))
     }
 
     /// Takes the word to stop, if it has come, and asks the server to cancel what runs.
@@ -68,9 +87,11 @@ impl Wait {
     }
 
     fn begin_stop(&mut self, reason: StopReason, context: &Context<'_>) {
-        tracing::warn!("{}: cancelling the running statement", reason.name());
         self.stopping = Some((reason, Instant::now()));
-        cancel(context);
+        if !self.deaf {
+            tracing::warn!("{}: cancelling the running statement", reason.name());
+            cancel(context);
+        }
     }
 
     /// Awaits the whole answer.
@@ -96,11 +117,12 @@ impl Wait {
                             statements.push(std::mem::take(&mut rows));
                         }
                     }
-                    Step::Failed(error) => return Err(Ended::Failed { completed, error }),
+                    Step::Failed(error) => return Err(Ended::Failed { completed, statements, error }),
                     Step::End => return Ok(statements),
                 },
                 () = tokio::time::sleep_until(due) => match self.stopping {
                     Some((_, since)) if since.elapsed() >= STOP_PATIENCE => return Err(Ended::Abandoned),
+                    Some(_) if self.deaf => {}
                     Some(_) => cancel(context),
                     None => {
                         context.watcher.look(awaited.name);
@@ -112,7 +134,14 @@ impl Wait {
     }
 }
 
+/// Sends a message of our own and awaits its answer as a file's is awaited.
+pub(super) async fn ask(context: &Context<'_>, wait: &mut Wait, name: &str, sql: &str) -> Result<Vec<Rows>, Ended> {
+    let sent = context.session.send(sql).await;
+    let mut reply = sent.map_err(|error| Ended::Failed { completed: 0, statements: Vec::new(), error })?;
+    wait.answer(context, &mut reply, Awaited { name, keep_rows: true }).await
+}
+
 /// Asks the server once to cancel what the session runs; does not wait for it.
-pub(super) fn cancel(context: &Context<'_>) {
+fn cancel(context: &Context<'_>) {
     tokio::task::spawn_local(context.session.canceller().cancel());
 }

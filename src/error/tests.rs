@@ -33,9 +33,10 @@ fn place(error: &Error) -> usize {
         Error::NewName(_) => 20,
         Error::Write { .. } => 21,
         Error::Output { .. } => 22,
+        Error::NotBack { .. } => 23,
     }
 }
-const VARIANTS: usize = 23;
+const VARIANTS: usize = 24;
 
 fn server(sqlstate: &str) -> ServerError {
     ServerError {
@@ -96,12 +97,18 @@ fn stopped(reason: StopReason) -> Error {
     Error::Stopped { reason, state: DatabaseState::Unchanged }
 }
 
+fn not_back() -> Error {
+    let source = ConnectError::Unreachable { attempts: Vec::new(), waited: Duration::ZERO, tries: 1 };
+    Error::NotBack { reason: String::new(), source: Box::new(source), state: DatabaseState::Unknown }
+}
+
 fn connecting() -> Vec<(Error, u8)> {
     let text = || "words".to_owned();
     let unreachable = ConnectError::Unreachable { attempts: Vec::new(), waited: Duration::ZERO, tries: 1 };
     vec![
         (unreachable.into(), 69),
         (ConnectError::Stopped(StopReason::Terminate).into(), 143),
+        (not_back(), 69),
         (refused_with("28P01"), 77),
         (refused_with("28000"), 77),
         (refused_with("42501"), 77),
@@ -131,7 +138,7 @@ fn looking() -> Vec<(Error, u8)> {
         (Error::ReadOnlySession, 77),
         (Error::TransactionPooler { unpooled_url_set: false }, 78),
         (Error::TablesExist { tables: Vec::new() }, 65),
-        (Error::LockHeld { holder: None, waited: Duration::ZERO }, 75),
+        (Error::LockHeld { holder: None, waited: Duration::ZERO, state: DatabaseState::Unchanged }, 75),
         (own("42501"), 77),
         (own("25006"), 77),
         (own("57014"), 75),
@@ -157,7 +164,7 @@ fn applying() -> Vec<(Error, u8)> {
         (ApplyError::TableLocks(failure("55P03")).into(), 75),
         (ApplyError::Unrecordable { file: file(), cause: Cause::NotRecorded, state: state() }.into(), 1),
         (ApplyError::Changed { source: ReadError::Changed { file: file() }, state: state() }.into(), 65),
-        (ApplyError::Own { doing: "recording", source: answered("42501") }.into(), 77),
+        (ApplyError::Own { doing: "recording", source: answered("42501"), state: state() }.into(), 77),
         (ApplyError::LockLost { state: state() }.into(), 78),
         (ApplyError::Stopped { reason: StopReason::Interrupt, state: state() }.into(), 130),
         (Error::SessionLost { reason: String::new(), resumptions: 3 }, 69),

@@ -97,7 +97,8 @@ impl SessionParameters {
         settings.iter().map(|(name, value)| set_config(name, value)).collect()
     }
 
-    fn url_names(&self, name: &str) -> bool {
+    /// Whether the URL's `options` set `name`.
+    pub fn url_names(&self, name: &str) -> bool {
         self.url_options.as_deref().is_some_and(|options| named_options(options).iter().any(|(set, _)| set == name))
     }
 }

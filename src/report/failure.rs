@@ -1,7 +1,6 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
-use super::fit::{cut, cut_middle};
 use crate::apply::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
 use crate::error::Error;
 use crate::history::HistoryError;
@@ -13,6 +12,8 @@ use crate::review::ReviewError;
 use crate::settings::TableName;
 
 use super::connecting;
+use super::fit::{cut, cut_middle};
+use super::state::state_text;
 
 /// A failure in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -123,16 +124,16 @@ fn details(error: &Error) -> Details {
         ]),
         Error::TransactionPooler { unpooled_url_set } => untouched(&[pooler_hint(*unpooled_url_set)]),
         Error::TablesExist { .. } => untouched(&[
-            "if another tool applied these migrations, give its history over first: point SCHEMAGATE_HISTORY_TABLE at \
-             a refinery history, or record what is applied (adopt) before deploying",
+            "if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, keep \
+             its files out of this folder and start with the next change",
             "if the tables are to be left as they are and every file is safe to run on them, set \
              SCHEMAGATE_WHEN_EXISTING=allow",
         ]),
-        Error::LockHeld { holder, .. } => {
+        Error::LockHeld { holder, state, .. } => {
             let who = holder.iter().map(|holder| format!("the lock is held by {holder}")).collect();
             (
                 who,
-                UNTOUCHED.to_owned(),
+                if *state == DatabaseState::Unchanged { UNTOUCHED.to_owned() } else { state_text(state) },
                 vec![
                 "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, \
                  end it with SELECT pg_terminate_backend(pid)"
@@ -149,6 +150,10 @@ fn details(error: &Error) -> Details {
                     .to_owned(),
             ],
         ),
+        Error::NotBack { source, state, .. } => {
+            let server = connecting::server_of(source).flat_map(|error| server_lines(Some(error))).collect();
+            (server, state_text(state), connecting::hints(source))
+        }
         Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source, None)),
         Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
         Error::NotUpToDate { pending, divergent, missing, ahead } => {
@@ -206,9 +211,10 @@ fn history_details(error: &HistoryError) -> Details {
         HistoryError::NoSchema { .. } => {
             untouched(&["name a schema in SCHEMAGATE_HISTORY_TABLE, or create one of the search_path"])
         }
-        HistoryError::Elsewhere { .. } => {
-            untouched(&["set SCHEMAGATE_HISTORY_TABLE=refinery_schema_history to go on with that history"])
-        }
+        HistoryError::Elsewhere { .. } => untouched(&[
+            "set SCHEMAGATE_HISTORY_TABLE=refinery_schema_history to go on with that history",
+            "if it is another application's, keep its schema out of the search_path: options=-c%20search_path=…",
+        ]),
         HistoryError::Incomplete { .. } => untouched(&["this is a defect of schemagate: please report it"]),
     }
 }
@@ -259,6 +265,7 @@ fn migration_headline(failure: &MigrationFailure) -> String {
     let when = match failure.phase {
         Phase::Statement => "",
         Phase::DeferredConstraints => "deferred constraints: ",
+        Phase::Record => "writing its row into the history: ",
         Phase::Commit => "at COMMIT: ",
     };
     format!("{place}: {when}{}", failure.error)
@@ -282,11 +289,9 @@ fn apply_details(error: &ApplyError) -> Details {
             (Vec::new(), state_text(state), vec![cause_hint(*cause).to_owned()])
         }
         ApplyError::Changed { source, state } => (Vec::new(), state_text(state), vec![source.hint().to_owned()]),
-        ApplyError::Own { source, .. } => (
-            server_lines(source.server()),
-            "the transaction is rolled back; what the history records is applied".to_owned(),
-            own_hints(source, None),
-        ),
+        ApplyError::Own { source, state, .. } => {
+            (server_lines(source.server()), state_text(state), own_hints(source, None))
+        }
         ApplyError::LockLost { state } => (
             Vec::new(),
             state_text(state),
@@ -308,6 +313,9 @@ fn cause_hint(cause: Cause) -> &'static str {
         Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
         Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
         Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
+        Cause::IndexOfOtherDefinition => {
+            "compare the two; drop the index that is there, or give the new one another name in a new file"
+        }
     }
 }
 
@@ -369,36 +377,6 @@ fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
     "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that schema is \
      missing), and SELECT and INSERT on the table"
         .to_owned()
-}
-
-/// The state in words.
-pub fn state_text(state: &DatabaseState) -> String {
-    let kept = |migrations: usize| match migrations {
-        0 => "nothing else of this run was kept".to_owned(),
-        1 => "1 migration of this run is kept".to_owned(),
-        many => format!("{many} migrations of this run are kept"),
-    };
-    match state {
-        DatabaseState::Unchanged => "nothing of this run was kept".to_owned(),
-        DatabaseState::EarlierKept { migrations, last } => {
-            format!("{}, up to {last}; what failed was rolled back", kept(*migrations))
-        }
-        DatabaseState::PartlyKept { file } => {
-            format!("what {file} did before it ended its transaction is kept and not recorded")
-        }
-        DatabaseState::NotUndone { file, invalid_index: Some(index), migrations } => format!(
-            "{file} left the invalid index {index}, which slows writes and serves no query; the next run drops and \
-             builds it anew; {}",
-            kept(*migrations)
-        ),
-        DatabaseState::NotUndone { file, invalid_index: None, migrations } => {
-            format!("what {file} did outside a transaction is not undone, and not recorded; {}", kept(*migrations))
-        }
-        DatabaseState::RollingBack { migrations } => {
-            format!("the server rolls back the open transaction by itself; {}", kept(*migrations))
-        }
-        DatabaseState::Unknown => "what the history records counts; `schemagate status` shows it".to_owned(),
-    }
 }
 
 fn failure_lines(failure: &MigrationFailure) -> Vec<String> {

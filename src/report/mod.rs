@@ -4,6 +4,7 @@ mod connecting;
 pub mod failure;
 pub mod fit;
 pub mod plan;
+mod state;
 pub mod status;
 pub mod summary;
 pub mod table;

@@ -294,7 +294,7 @@ fn a_role_that_may_not_create_the_schema_is_told_what_to_grant() {
     run(&["up"]).assert_code(0).assert_stdout("applied 1 migration");
     insta::assert_snapshot!(redact(&said), @r#"
     error creating the history table: permission denied for database [database] (42501)
-    state: the transaction is rolled back; what the history records is applied
+    state: nothing of this run was kept
     hint: the schema of the history table is missing: CREATE SCHEMA … AUTHORIZATION this role, or GRANT CREATE ON DATABASE [database] TO this role
     failed after [duration] with exit code 77: this run applied nothing
     error cannot read the history table drizzle.__migrations__: permission denied for schema drizzle (42501)
@@ -306,7 +306,7 @@ fn a_role_that_may_not_create_the_schema_is_told_what_to_grant() {
     hint: GRANT SELECT, INSERT ON "drizzle"."__migrations__" TO this role (to only look, SELECT is enough)
     failed after [duration] with exit code 77: this run applied nothing
     error recording a migration: permission denied for table __migrations__ (42501)
-    state: the transaction is rolled back; what the history records is applied
+    state: nothing of this run was kept
     hint: GRANT SELECT, INSERT ON the history table (__migrations__) TO this role (to only look, SELECT is enough)
     failed after [duration] with exit code 77: this run applied nothing
     "#);

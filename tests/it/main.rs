@@ -9,24 +9,33 @@
     reason = "a test, and what it calls, ends by panicking and speaks by printing"
 )]
 
+mod apply;
 mod arguments;
 mod connection;
 mod exit_codes;
+mod failure;
 mod harness;
 mod history;
 mod intake;
+mod lock;
+mod lost;
 mod manifests;
 mod new;
+mod no_transaction;
 mod output;
 mod plan;
 mod platforms;
 mod pooler;
 mod product_schema;
+mod readme;
 mod refinery;
+mod round_trips;
 mod secrets;
+mod session_state;
 mod settings;
 mod standby;
 mod status;
+mod stop;
 #[allow(dead_code, reason = "the harness offers what a test may want; not every subject wants all of it")]
 mod support;
 mod tls;

@@ -12,6 +12,10 @@ pub struct ConcurrentIndex {
     pub index: String,
     /// Its table.
     pub table: TableName,
+    /// Whether it is unique.
+    pub unique: bool,
+    /// What follows the table's name in the text of the file: method, columns, predicate; its first byte.
+    pub definition_start: usize,
 }
 
 /// What a file drops or renames.
@@ -117,11 +121,13 @@ pub(super) fn created_table(mut words: Words<'_>) -> Option<TableName> {
 
 pub(super) fn concurrent_index(mut words: Words<'_>) -> Option<ConcurrentIndex> {
     words.eat("CREATE");
-    words.eat("UNIQUE");
+    let unique = words.eat("UNIQUE");
     words.eat_all(&["INDEX", "CONCURRENTLY"]);
     words.eat_all(&["IF", "NOT", "EXISTS"]);
     let index = words.identifier()?;
     words.eat("ON");
     words.eat("ONLY");
-    Some(ConcurrentIndex { index, table: words.name()? })
+    let table = words.name()?;
+    words.eat_sign("*");
+    Some(ConcurrentIndex { index, table, unique, definition_start: words.start()? })
 }

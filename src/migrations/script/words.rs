@@ -43,6 +43,11 @@ impl<'a> Words<'a> {
         self.sql.get(lexeme.start..lexeme.end).unwrap_or_default()
     }
 
+    /// Gives the byte at which the present token starts.
+    pub(super) fn start(self) -> Option<usize> {
+        self.lexemes.first().map(|lexeme| lexeme.start)
+    }
+
     pub(super) fn is(self, keyword: &str) -> bool {
         self.word().is_some_and(|word| word.eq_ignore_ascii_case(keyword))
     }

@@ -164,7 +164,7 @@ impl Watcher {
     pub async fn close(mut self) {
         let (closed, _) = mpsc::unbounded_channel();
         self.requests = closed;
-        let _ = tokio::time::timeout(Duration::from_secs(1), &mut self.task).await;
+        let _ = tokio::time::timeout(Duration::from_millis(300), &mut self.task).await;
     }
 }
 

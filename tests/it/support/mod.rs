@@ -9,6 +9,7 @@ pub mod gate;
 pub mod job;
 pub mod pgbouncer;
 pub mod programs;
+pub mod proxy;
 pub mod redact;
 pub mod server;
 pub mod shared;

@@ -1,0 +1,64 @@
+//! The messages of a transaction that are ours: the fence that opens it, the row of each file, the reading back.
+//! In: a lock, a transaction id, a migration. Out: SQL. Sends only the first, whose answer must be awaited.
+
+use crate::migrations::{Migration, Version};
+use crate::plan::Batch;
+use crate::postgres::literal;
+
+use super::{ApplyError, Context, DatabaseState, Progress, RESET, RESTORE, RecoveryPoint};
+
+/// Of the record message, the place of the statement that says whether the transaction is still the batch's.
+pub(super) const FENCE: usize = 2;
+/// Of the record message, the statements before the check of deferred constraints.
+pub(super) const BEFORE_CONSTRAINTS: usize = 4;
+
+/// Opens the transaction behind the fence and awaits its answer: were it to fail unseen, the files that follow in the
+/// pipeline would run without a transaction.
+pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<(String, RecoveryPoint), ApplyError> {
+    let own = |error| ApplyError::own("opening the transaction", error);
+    let answer = context.session.query(&context.key.begin_sql()).await.map_err(own)?;
+    let field = |statement: usize, column: usize| {
+        answer.get(statement).and_then(|rows| rows.first()).and_then(|row| row.get(column)).cloned().flatten()
+    };
+    match (field(1, 0).as_deref(), field(2, 0), field(2, 1), field(2, 2)) {
+        (Some("t"), Some(id), Some(wal), Some(time)) => Ok((id, RecoveryPoint { wal, time })),
+        _ => {
+            context.session.query("ROLLBACK").await.map_err(own)?;
+            Err(ApplyError::LockLost { state: DatabaseState::between(progress) })
+        }
+    }
+}
+
+/// The message that puts the session back and records a migration, in the transaction `id` or not at all. A file that
+/// ended its transaction unseen ends its session here: what follows in the pipeline must not run outside.
+pub(super) fn record_message(context: &Context<'_>, migration: &Migration, id: &str) -> String {
+    format!(
+        "RESET SESSION AUTHORIZATION; RESET ROLE; {fence}; {RESTORE}{RESET}{settings}{record}; {renew}",
+        fence = fence_sql(id),
+        settings = context.settings_sql,
+        record = context.table.record_sql(migration, id),
+        renew = context.key.renew_sql()
+    )
+}
+
+/// Whether the transaction is `id`, and the end of the session where it is not. Two statements, because the answer to
+/// a statement that ends its session is lost.
+fn fence_sql(id: &str) -> String {
+    let ours = format!(
+        "(SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text) OPERATOR(pg_catalog.=) {}",
+        literal(id)
+    );
+    format!(
+        "SELECT CASE WHEN {ours} THEN true ELSE false END; \
+         SELECT CASE WHEN {ours} THEN true ELSE pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()) END"
+    )
+}
+
+/// The rows of the batch as the history holds them, and the recovery point after it.
+pub(super) fn read_back_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
+    let versions = || batch.migrations.iter().map(|reviewed| reviewed.migration.version());
+    let zero = Version::new(0);
+    let (first, last) = (versions().min().unwrap_or(zero), versions().max().unwrap_or(zero));
+    let versions = context.table.versions_sql(first, last);
+    format!("{versions}; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.clock_timestamp()")
+}

@@ -1,0 +1,146 @@
+//! Connections that are lost: what is committed is read from the history, and the run goes on from there.
+
+use std::time::Duration;
+
+use crate::support::database::Database;
+use crate::support::folder::Migrations;
+use crate::support::job::Job;
+use crate::support::proxy::{Cut, Proxy};
+use crate::support::server::{Server, Stop};
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn log_three() -> Migrations {
+    Migrations::new()
+        .file("V1__log.sql", "create table log (n int);")
+        .file("V2__row.sql", "insert into log values (2);")
+        .file("V3__row.sql", "insert into log values (3);")
+}
+
+#[track_caller]
+fn assert_each_once(database: &Database) {
+    assert_eq!(database.connect().column("select n from log order by n"), ["2", "3"]);
+    assert_eq!(database.connect().column("select version from drizzle.__migrations__ order by 1"), ["1", "2", "3"]);
+    database.assert_no_advisory_lock();
+    database.assert_no_session();
+}
+
+#[test]
+fn a_terminated_session_is_taken_up_again_and_each_migration_runs_once() {
+    for atomicity in ["release", "migration"] {
+        let database = Database::new();
+        let folder = log_three().file("V3__row.sql", "insert into log values (3); select pg_advisory_lock(7);");
+        let mut blocker = database.connect();
+        blocker.execute("select pg_advisory_lock(7)");
+        let mut run = Job::on(&database)
+            .migrations(folder.path())
+            .env("SCHEMAGATE_ATOMICITY", atomicity)
+            .env("SCHEMAGATE_LOCK_TIMEOUT", "0")
+            .spawn();
+        let waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted
+             and database = (select oid from pg_database where datname = current_database()))";
+        database.wait_until(waits, SOON);
+        assert_eq!(database.terminate_backends("schemagate"), 1);
+        run.wait_for_line("connection lost", SOON);
+        drop(blocker);
+        let outcome = run.wait();
+        outcome.assert_code(0);
+        assert!(outcome.last_line().contains("applied 3 migrations"), "{outcome}");
+        assert_each_once(&database);
+    }
+}
+
+#[test]
+fn a_migration_that_ends_its_own_session_is_tried_four_times_and_no_more() {
+    let database = Database::new();
+    database.execute("create sequence tries");
+    let folder = Migrations::new()
+        .file("V1__a.sql", "create table a ();")
+        .file("V2__x.sql", "select nextval('tries'); select pg_terminate_backend(pg_backend_pid());");
+    let outcome = Job::on(&database).migrations(folder.path()).run();
+    outcome.assert_code(69).assert_stdout("the connection was lost 4 times without progress");
+    outcome.assert_stdout("57P01");
+    assert_eq!(database.value("select last_value from tries").as_deref(), Some("4"));
+    assert!(database.tables().is_empty());
+    database.assert_no_advisory_lock();
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_read_from_the_history() {
+    for cut in [Cut::After("COMMIT"), Cut::Before("COMMIT"), Cut::After("INSERT INTO \"drizzle\""), Cut::After("BEGIN")]
+    {
+        for atomicity in ["release", "migration"] {
+            let database = Database::new();
+            let proxy = Proxy::cutting(database.address().port, cut);
+            let outcome = Job::new()
+                .env("DATABASE_URL", proxy.url(database.name()))
+                .env("SCHEMAGATE_ATOMICITY", atomicity)
+                .migrations(log_three().path())
+                .run();
+            outcome.assert_code(0).assert_stdout("connection lost");
+            assert!(proxy.has_cut(), "{cut:?}");
+            assert!(outcome.last_line().contains("applied 3 migrations"), "{cut:?} {atomicity}\n{outcome}");
+            assert_each_once(&database);
+        }
+    }
+}
+
+#[test]
+fn an_index_whose_row_was_lost_on_the_way_is_recorded() {
+    for cut in
+        [Cut::Before("INSERT INTO \"drizzle\""), Cut::After("INSERT INTO \"drizzle\""), Cut::After("create index")]
+    {
+        let database = Database::new();
+        database.execute("create table t (a int)");
+        let folder =
+            Migrations::new().file("V1__i.sql", "-- schemagate: no-transaction\ncreate index concurrently i on t (a);");
+        let proxy = Proxy::cutting(database.address().port, cut);
+        let outcome = Job::new().env("DATABASE_URL", proxy.url(database.name())).migrations(folder.path()).run();
+        outcome.assert_code(0).assert_stdout("connection lost");
+        assert_eq!(
+            database.value("select indisvalid from pg_index where indexrelid = 'i'::regclass").as_deref(),
+            Some("t")
+        );
+        assert_eq!(database.value("select count(*) from drizzle.__migrations__").as_deref(), Some("1"));
+        database.assert_no_advisory_lock();
+    }
+}
+
+#[test]
+fn a_server_that_crashes_in_a_migration_is_waited_for() {
+    let mut server = Server::builder().start();
+    let database = server.database();
+    let folder = log_three().file("V3__row.sql", "insert into log values (3); select pg_advisory_lock(7);");
+    let mut blocker = database.connect();
+    blocker.execute("select pg_advisory_lock(7)");
+    let mut run = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOCK_TIMEOUT", "0").spawn();
+    database.wait_until("select exists (select from pg_locks where locktype = 'advisory' and not granted)", SOON);
+    server.stop(Stop::Immediate);
+    run.wait_for_line("connection lost", SOON);
+    run.wait_for_line("waiting for the database", SOON);
+    server.start();
+    run.wait().assert_code(0);
+    assert_each_once(&database);
+}
+
+#[test]
+fn a_server_that_stays_away_leaves_the_state_to_the_history() {
+    let mut server = Server::builder().start();
+    let database = server.database();
+    let folder = Migrations::new().file("V1__a.sql", "create table a ();").file("V2__b.sql", "select pg_sleep(60);");
+    let run = Job::on(&database)
+        .migrations(folder.path())
+        .env("SCHEMAGATE_ATOMICITY", "migration")
+        .env("SCHEMAGATE_CONNECT_DEADLINE", "1s")
+        .spawn();
+    database.wait_until(
+        "select exists (select from pg_stat_activity where query like 'select pg_sleep%' and state = 'active')",
+        SOON,
+    );
+    server.stop(Stop::Immediate);
+    let outcome = run.wait();
+    outcome.assert_code(69).assert_stdout("the connection was lost (").assert_stdout("could not be had again");
+    // V1 is committed: to say that nothing was changed would be wrong.
+    outcome.assert_nowhere("nothing was changed").assert_stdout("what the history records counts");
+    outcome.assert_stdout("this run applied 1 migration");
+}
