@@ -283,3 +283,6 @@ fn own_server_code(error: &ServerError) -> ExitCode {
         _ => ExitCode::Defect,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,9 @@ pub(super) fn hints(error: &ConnectError) -> Vec<String> {
             hints
         }
         ConnectError::Refused(attempt) => match &attempt.error {
-            AttemptError::Tls { hint, .. } => hint.iter().cloned().collect(),
+            AttemptError::Tls { hint, .. } => {
+                vec![hint.clone().unwrap_or_else(|| "check sslmode, and the certificates of both sides".to_owned())]
+            }
             other => vec![refusal_hint(other).to_owned()],
         },
         ConnectError::Stopped(_) => vec!["deploy again".to_owned()],

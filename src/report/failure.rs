@@ -153,7 +153,11 @@ fn details(error: &Error) -> Details {
         Error::NewName(error) => {
             (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
         }
-        Error::Write { .. } => (Vec::new(), "no file was written".to_owned(), Vec::new()),
+        Error::Write { .. } => (
+            Vec::new(),
+            "no file was written".to_owned(),
+            vec!["check the folder's permissions and the room on its disk".to_owned()],
+        ),
         Error::Output { .. } => (
             Vec::new(),
             String::new(),

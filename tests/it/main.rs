@@ -12,6 +12,7 @@
 mod apply;
 mod arguments;
 mod connection;
+mod exit_codes;
 mod failure;
 mod harness;
 mod history;
@@ -29,6 +30,7 @@ mod product_schema;
 mod readme;
 mod refinery;
 mod round_trips;
+mod secrets;
 mod session_state;
 mod settings;
 mod standby;

@@ -116,7 +116,7 @@ fn tables_without_a_history_are_refused_by_name_or_allowed() {
     insta::assert_snapshot!(refused(&database, &folder, &[]), @r#"
     the history is empty, but tables that pending files create exist: b, App.d
     state: nothing was changed
-    hint: if another tool applied these migrations, give its history over first: point SCHEMAGATE_HISTORY_TABLE at a refinery history, or record what is applied (adopt) before deploying
+    hint: if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, keep its files out of this folder and start with the next change
     hint: if the tables are to be left as they are and every file is safe to run on them, set SCHEMAGATE_WHEN_EXISTING=allow
     "#);
     assert_eq!(database.tables(), ["App.d", "public.b", "public.other"]);

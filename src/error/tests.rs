@@ -1,0 +1,224 @@
+//! Every error has the exit code of the contract.
+
+use super::*;
+use crate::apply::{Cause, MigrationFailure, Phase};
+use crate::migrations::{MigrationSet, Version};
+use crate::postgres::attempt::Attempt;
+use crate::settings::{Settings, TableName};
+
+/// The place of a variant in the list below. A new variant does not compile until it has one, and the test fails until
+/// it has an example.
+fn place(error: &Error) -> usize {
+    match error {
+        Error::Settings(_) => 0,
+        Error::NoDatabaseUrl => 1,
+        Error::UnreadableVariable { .. } => 2,
+        Error::Url { .. } => 3,
+        Error::Intake(_) => 4,
+        Error::Read(_) => 5,
+        Error::Connect(_) => 6,
+        Error::OldServer { .. } => 7,
+        Error::History(_) => 8,
+        Error::Plan(_) => 9,
+        Error::Review(_) => 10,
+        Error::ReadOnlySession => 11,
+        Error::TransactionPooler { .. } => 12,
+        Error::TablesExist { .. } => 13,
+        Error::LockHeld { .. } => 14,
+        Error::Apply(_) => 15,
+        Error::SessionLost { .. } => 16,
+        Error::Query { .. } => 17,
+        Error::Stopped { .. } => 18,
+        Error::NotUpToDate { .. } => 19,
+        Error::NewName(_) => 20,
+        Error::Write { .. } => 21,
+        Error::Output { .. } => 22,
+        Error::NotBack { .. } => 23,
+    }
+}
+const VARIANTS: usize = 24;
+
+fn server(sqlstate: &str) -> ServerError {
+    ServerError {
+        severity: "ERROR".to_owned(),
+        sqlstate: sqlstate.to_owned(),
+        message: "words".to_owned(),
+        detail: None,
+        hint: None,
+        position: None,
+        internal: None,
+        context: None,
+        table: None,
+        constraint: None,
+    }
+}
+
+fn answered(sqlstate: &str) -> QueryError {
+    QueryError::Server(Box::new(server(sqlstate)))
+}
+
+fn own(sqlstate: &str) -> Error {
+    Error::Query { doing: "asking", source: answered(sqlstate) }
+}
+
+fn refused(error: AttemptError) -> Error {
+    ConnectError::Refused(Box::new(Attempt { address: "h:1".to_owned(), error })).into()
+}
+
+fn refused_with(sqlstate: &str) -> Error {
+    refused(AttemptError::Server(Box::new(server(sqlstate))))
+}
+
+fn failure(sqlstate: &str) -> Box<MigrationFailure> {
+    Box::new(MigrationFailure {
+        file: "V1__x.sql".to_owned(),
+        phase: Phase::Statement,
+        statement: None,
+        error: server(sqlstate),
+        state: DatabaseState::Unchanged,
+        blocked: None,
+        attempts: 1,
+    })
+}
+
+fn migration(sqlstate: &str) -> Error {
+    ApplyError::Migration(failure(sqlstate)).into()
+}
+
+fn file() -> String {
+    "V1__x.sql".to_owned()
+}
+
+fn io() -> std::io::Error {
+    std::io::ErrorKind::PermissionDenied.into()
+}
+
+fn stopped(reason: StopReason) -> Error {
+    Error::Stopped { reason, state: DatabaseState::Unchanged }
+}
+
+fn not_back() -> Error {
+    let source = ConnectError::Unreachable { attempts: Vec::new(), waited: Duration::ZERO, tries: 1 };
+    Error::NotBack { reason: String::new(), source: Box::new(source), state: DatabaseState::Unknown }
+}
+
+fn connecting() -> Vec<(Error, u8)> {
+    let text = || "words".to_owned();
+    let unreachable = ConnectError::Unreachable { attempts: Vec::new(), waited: Duration::ZERO, tries: 1 };
+    vec![
+        (unreachable.into(), 69),
+        (ConnectError::Stopped(StopReason::Terminate).into(), 143),
+        (not_back(), 69),
+        (refused_with("28P01"), 77),
+        (refused_with("28000"), 77),
+        (refused_with("42501"), 77),
+        (refused_with("3D000"), 78),
+        (refused_with("08P01"), 78),
+        (refused(AttemptError::PasswordMissing), 77),
+        (refused(AttemptError::Socket { kind: std::io::ErrorKind::PermissionDenied, reason: text() }), 77),
+        (refused(AttemptError::Tls { reason: text(), hint: None, transient: false }), 78),
+        (refused(AttemptError::TlsNotOffered), 78),
+        (refused(AttemptError::Authentication { reason: text() }), 78),
+    ]
+}
+
+fn looking() -> Vec<(Error, u8)> {
+    let table = TableName::new(None, "t");
+    let history = |error: HistoryError| Error::from(error);
+    vec![
+        (history(HistoryError::Query { table: table.clone(), source: answered("42501") }), 77),
+        (history(HistoryError::Shape { table: table.clone(), reason: "words", columns: String::new() }), 78),
+        (history(HistoryError::NoSchema { table: table.clone() }), 78),
+        (history(HistoryError::Twice { table: table.clone(), version: Version::new(1) }), 65),
+        (history(HistoryError::Elsewhere { table: table.clone() }), 65),
+        (history(HistoryError::Incomplete { table }), 70),
+        (PlanError::Divergent(Vec::new()).into(), 65),
+        (PlanError::UnknownTarget { target: Version::new(2), newest: Version::new(1) }.into(), 2),
+        (ReviewError::Forbidden(Vec::new()).into(), 65),
+        (Error::ReadOnlySession, 77),
+        (Error::TransactionPooler { unpooled_url_set: false }, 78),
+        (Error::TablesExist { tables: Vec::new() }, 65),
+        (Error::LockHeld { holder: None, waited: Duration::ZERO, state: DatabaseState::Unchanged }, 75),
+        (own("42501"), 77),
+        (own("25006"), 77),
+        (own("57014"), 75),
+        (own("53100"), 75),
+        (own("58030"), 75),
+        (own("40001"), 75),
+        (own("42601"), 70),
+        (Error::Query { doing: "asking", source: QueryError::Lost { reason: String::new() } }, 69),
+        (Error::Query { doing: "asking", source: QueryError::Protocol { reason: String::new() } }, 70),
+        (Error::NotUpToDate { pending: 1, divergent: 0, missing: 0, ahead: 0 }, 3),
+    ]
+}
+
+fn applying() -> Vec<(Error, u8)> {
+    let state = || DatabaseState::Unchanged;
+    vec![
+        (migration("42601"), 1),
+        (migration("42501"), 1),
+        (migration("57014"), 1),
+        (migration("53200"), 75),
+        (migration("58030"), 75),
+        (migration("25006"), 77),
+        (ApplyError::TableLocks(failure("55P03")).into(), 75),
+        (ApplyError::Unrecordable { file: file(), cause: Cause::NotRecorded, state: state() }.into(), 1),
+        (ApplyError::Changed { source: ReadError::Changed { file: file() }, state: state() }.into(), 65),
+        (ApplyError::Own { doing: "recording", source: answered("42501"), state: state() }.into(), 77),
+        (ApplyError::LockLost { state: state() }.into(), 78),
+        (ApplyError::Stopped { reason: StopReason::Interrupt, state: state() }.into(), 130),
+        (Error::SessionLost { reason: String::new(), resumptions: 3 }, 69),
+        (stopped(StopReason::Interrupt), 130),
+        (stopped(StopReason::Terminate), 143),
+        (stopped(StopReason::Deadline), 75),
+    ]
+}
+
+fn before_connecting() -> Vec<(Error, u8)> {
+    let settings = Settings::read([("SCHEMAGATE_LOCK_WAIT".into(), "soon".into())]).unwrap_err();
+    vec![
+        (settings.into(), 78),
+        (Error::NoDatabaseUrl, 78),
+        (Error::UnreadableVariable { variable: "PGPASSWORD".to_owned() }, 78),
+        (Error::Url { variable: "DATABASE_URL", source: UrlError::Empty }, 78),
+        (Error::OldServer { version: "9.6".to_owned() }, 78),
+        (MigrationSet::from_texts([]).unwrap_err().into(), 65),
+        (ReadError::Changed { file: file() }.into(), 65),
+        (NewNameError::Character { found: '&' }.into(), 2),
+        (NewNameError::Exists { path: "x".into() }.into(), 65),
+        (Error::Write { path: "x".into(), source: io() }, 65),
+        (Error::Output { source: io() }, 75),
+    ]
+}
+
+fn all() -> impl Iterator<Item = (Error, u8)> {
+    [before_connecting(), connecting(), looking(), applying()].into_iter().flatten()
+}
+
+#[test]
+fn every_error_has_the_exit_code_of_the_contract() {
+    let mut seen = [false; VARIANTS];
+    for (error, code) in all() {
+        assert_eq!(error.exit_code().number(), code, "{error:?}");
+        seen[place(&error)] = true;
+    }
+    assert_eq!(seen, [true; VARIANTS]);
+}
+
+#[test]
+fn every_exit_code_stands_in_the_table_once_and_in_order() {
+    let numbers: Vec<u8> = crate::exit_code::TABLE.iter().map(|row| row.code.number()).collect();
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    for (error, code) in all() {
+        assert!(numbers.contains(&code), "{error:?}");
+    }
+}
+
+#[test]
+fn every_error_says_what_to_do_or_names_it_with_each_fault() {
+    for (error, _) in all() {
+        let failure = crate::report::failure::Failure::of(&error);
+        let told_with_each = matches!(&error, Error::Review(_) | Error::Plan(PlanError::Divergent(_)));
+        assert!(told_with_each || !failure.next.is_empty(), "{error:?}");
+    }
+}
