@@ -285,4 +285,4 @@ fn own_server_code(error: &ServerError) -> ExitCode {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

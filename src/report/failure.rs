@@ -67,6 +67,12 @@ impl Failure {
 const UNTOUCHED: &str = "nothing was changed";
 const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
+const TABLES_EXIST: [&str; 2] = [
+    "if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, keep its \
+     files out of this folder and start with the next change",
+    "if the tables are to be left as they are and every file is safe to run on them, set SCHEMAGATE_WHEN_EXISTING=allow",
+];
+
 type Details = (Vec<String>, String, Vec<String>);
 
 fn untouched(hints: &[&str]) -> Details {
@@ -125,12 +131,7 @@ fn details(error: &Error) -> Details {
              lift it, or add options=-c%20default_transaction_read_only=off to the URL",
         ]),
         Error::TransactionPooler { unpooled_url_set } => untouched(&[pooler_hint(*unpooled_url_set)]),
-        Error::TablesExist { .. } => untouched(&[
-            "if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, keep \
-             its files out of this folder and start with the next change",
-            "if the tables are to be left as they are and every file is safe to run on them, set \
-             SCHEMAGATE_WHEN_EXISTING=allow",
-        ]),
+        Error::TablesExist { .. } => untouched(&TABLES_EXIST),
         Error::LockHeld { holder, state, .. } => lock_held_details(holder.as_deref(), state),
         Error::Apply(error) => apply_details(error),
         Error::SessionLost { .. } => (
@@ -282,5 +283,18 @@ fn apply_details(error: &ApplyError) -> Details {
         ],
         ),
         ApplyError::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_says_what_to_do_or_names_it_with_each_fault() {
+        for (error, _) in crate::error::tests::all() {
+            let told_with_each = matches!(&error, Error::Review(_) | Error::Plan(PlanError::Divergent(_)));
+            assert!(told_with_each || !Failure::of(&error).next.is_empty(), "{error:?}");
+        }
     }
 }
