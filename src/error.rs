@@ -11,6 +11,7 @@ use crate::migrations::new::NewNameError;
 use crate::migrations::{IntakeError, ReadError};
 use crate::plan::PlanError;
 use crate::postgres::attempt::{AttemptError, ConnectError};
+use crate::postgres::duration_text;
 use crate::postgres::lock::Holder;
 use crate::postgres::server_error::{LoginRefusal, QueryError, ServerError};
 use crate::postgres::url::UrlError;
@@ -34,13 +35,16 @@ pub enum Error {
         variable: String,
     },
     /// The URL cannot be used.
-    #[error("{variable}: {source}")]
+    #[error("{}{source}", at_fault(variable, source))]
     Url {
-        /// The variable that gave it.
+        /// The variable that gave it; the fault may be in a `PG…` variable beside it.
         variable: &'static str,
         /// What is wrong with it.
         source: UrlError,
     },
+    /// Several faults that one look at the environment shows.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Error>),
     /// The migrations cannot be taken in.
     #[error(transparent)]
     Intake(#[from] IntakeError),
@@ -81,7 +85,7 @@ pub enum Error {
         tables: Vec<String>,
     },
     /// Another run held the lock for too long.
-    #[error("another run holds the lock, and still did after {:.1} s", .waited.as_secs_f64())]
+    #[error("another run holds the lock{}", still(*.waited))]
     LockHeld {
         /// Who holds it.
         holder: Option<Box<Holder>>,
@@ -182,7 +186,9 @@ impl Error {
             Self::Settings(_) | Self::NoDatabaseUrl | Self::Url { .. } | Self::OldServer { .. } => {
                 ExitCode::Configuration
             }
-            Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } => ExitCode::Configuration,
+            Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } | Self::Several(_) => {
+                ExitCode::Configuration
+            }
             Self::Intake(_) | Self::Read(_) | Self::Review(_) | Self::TablesExist { .. } | Self::Write { .. } => {
                 ExitCode::Refused
             }
@@ -203,6 +209,19 @@ impl Error {
                 false => ExitCode::Refused,
             },
         }
+    }
+}
+
+/// A fault in `PGPORT` is not one of `DATABASE_URL`.
+fn at_fault(variable: &str, source: &UrlError) -> String {
+    if source.is_in_text() { format!("{variable}: ") } else { String::new() }
+}
+
+fn still(waited: Duration) -> String {
+    if waited < Duration::from_secs(1) {
+        String::new()
+    } else {
+        format!(", and still did after {}", duration_text(waited))
     }
 }
 

@@ -89,6 +89,13 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     telemetry::start(stream, format_of(cli, is_up, settings.log_format), &settings.log);
     warn_of_unknown(&settings);
     if let Some(error) = unreadable {
+        // What the same look at the environment shows of the URL is told with it, and not by the next deploy.
+        let needs_url = !matches!(cli.command, Some(Command::New { .. }));
+        let of_url = needs_url.then(|| commands::dialer(&settings).err()).flatten();
+        let error = match of_url {
+            Some(of_url) => Error::Several(vec![error, of_url]),
+            None => error,
+        };
         return fail(&error, &Progress::default(), started.elapsed(), is_up, &settings.termination_log);
     }
     if let Some(folder) = &cli.migrations {
@@ -161,6 +168,7 @@ fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, term
     let code = error.exit_code();
     let failure = Failure::of(error);
     termination::write(termination_log, &failure.within(termination::LIMIT_BYTES));
+    commands::up::tell_recovery_point(progress);
     let sentence = is_up.then(|| summary::failure(progress, elapsed, code));
     let (reports, last) = summary::told(&failure, sentence.as_deref());
     for report in reports {
@@ -169,6 +177,8 @@ fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, term
     tracing::error!(
         outcome = "failed",
         exit_code = code.number(),
+        migration = failure.migration,
+        sqlstate = failure.sqlstate,
         applied = is_up.then_some(progress.applied.len()),
         elapsed_ms = milliseconds(elapsed),
         "{last}"

@@ -158,10 +158,12 @@ pub enum ApplyError {
         state: DatabaseState,
     },
     /// The run was to end.
-    #[error("stopped by {}", .reason.name())]
+    #[error("stopped by {}{}", .reason.name(), during_text(.during.as_deref()))]
     Stopped {
         /// Why.
         reason: StopReason,
+        /// What ran, if anything did.
+        during: Option<String>,
         /// The state of the database.
         state: DatabaseState,
     },
@@ -172,6 +174,10 @@ impl ApplyError {
     pub(super) fn own(doing: &'static str, source: QueryError) -> Self {
         Self::Own { doing, source, state: DatabaseState::Unknown }
     }
+}
+
+fn during_text(during: Option<&str>) -> String {
+    during.map(|what| format!(" (running: {what})")).unwrap_or_default()
 }
 
 fn cause_text(cause: Cause) -> &'static str {

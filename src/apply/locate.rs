@@ -27,7 +27,8 @@ pub(super) fn locate(migration: &Migration, completed: usize, error: &ServerErro
     let sql = Migration::statements_text(&text);
     let number = completed + 1;
     if let Some(position) = error.position {
-        let place = script::position_of(sql, usize::try_from(position).ok()?);
+        // An error "at end of input" points behind the last line feed; the last line that says something is meant.
+        let place = script::position_of(sql.trim_end(), usize::try_from(position).ok()?);
         let excerpt = script::excerpt(sql, place.byte);
         return Some(Statement {
             line: place.line,

@@ -107,7 +107,7 @@ pub async fn apply(
 ) -> Result<(), ApplyError> {
     for (number, batch) in batches.iter().enumerate() {
         if let Some(reason) = context.stop.reason() {
-            return Err(ApplyError::Stopped { reason, state: DatabaseState::between(progress) });
+            return Err(ApplyError::Stopped { reason, during: None, state: DatabaseState::between(progress) });
         }
         tracing::debug!(batch = number + 1, migrations = batch.migrations.len(), "batch begins");
         run_batch(context, batch, progress).await?;
@@ -151,7 +151,7 @@ async fn run_batch(context: &mut Context<'_>, batch: &Batch<'_>, progress: &mut 
         );
         put_back(context).await?;
         let state = DatabaseState::between(progress);
-        context.stop.pause(jittered).await.map_err(|reason| ApplyError::Stopped { reason, state })?;
+        context.stop.pause(jittered).await.map_err(|reason| ApplyError::Stopped { reason, during: None, state })?;
         pause = (pause * 2).min(LONGEST_PAUSE);
         attempt += 1;
     }

@@ -107,9 +107,10 @@ impl Work<'_> {
     pub(super) fn ended(&self, doing: &'static str, ended: Ended, state: DatabaseState) -> ApplyError {
         match (ended, self.wait.stopping()) {
             (Ended::Failed { error: error @ QueryError::Lost { .. }, .. }, _) => ApplyError::own(doing, error),
-            (_, Some(reason)) => ApplyError::Stopped { reason, state },
+            (_, Some(reason)) => ApplyError::Stopped { reason, during: Some(self.file().to_owned()), state },
             (Ended::Abandoned, None) => {
-                ApplyError::Stopped { reason: self.wait.told().unwrap_or(StopReason::Terminate), state }
+                let reason = self.wait.told().unwrap_or(StopReason::Terminate);
+                ApplyError::Stopped { reason, during: Some(self.file().to_owned()), state }
             }
             (Ended::Failed { error: QueryError::Server(error), .. }, None) if error.lost_to_other_sessions() => {
                 self.failure(Phase::Record, *error, state)
@@ -199,7 +200,7 @@ async fn explain(context: &Context<'_>, work: &Work<'_>, ended: Ended) -> ApplyE
         }
         (Ended::Abandoned, reason) => {
             let reason = reason.unwrap_or(StopReason::Terminate);
-            return ApplyError::Stopped { reason, state: work.not_undone(name) };
+            return ApplyError::Stopped { reason, during: Some(work.file().to_owned()), state: work.not_undone(name) };
         }
         (Ended::Failed { .. }, Some(reason)) => Err(reason),
         (Ended::Failed { error: QueryError::Server(error), .. }, None) => Ok(*error),
@@ -211,7 +212,11 @@ async fn explain(context: &Context<'_>, work: &Work<'_>, ended: Ended) -> ApplyE
     };
     match (error, seen) {
         // A request to cancel that comes late may end the look; the index is named then as if it were invalid.
-        (Err(reason), seen) => ApplyError::Stopped { reason, state: work.state(seen.unwrap_or(name)) },
+        (Err(reason), seen) => ApplyError::Stopped {
+            reason,
+            during: Some(work.file().to_owned()),
+            state: work.state(seen.unwrap_or(name)),
+        },
         (Ok(error), Ok(invalid)) => work.failure(Phase::Statement, error, work.state(invalid)),
         (Ok(_), Err(failed)) => failed,
     }
@@ -234,7 +239,7 @@ async fn record(
         }
         attempt += 1;
         let state = work.not_undone(None);
-        context.stop.pause(FIRST_PAUSE).await.map_err(|reason| ApplyError::Stopped { reason, state })?;
+        context.stop.pause(FIRST_PAUSE).await.map_err(|reason| ApplyError::Stopped { reason, during: None, state })?;
     }
 }
 

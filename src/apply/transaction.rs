@@ -170,7 +170,7 @@ impl Transaction<'_, '_> {
                 Err(Ended::Failed { error, .. }) => return Err(ApplyError::own(DOING, error)),
                 Err(Ended::Abandoned) => {
                     let reason = wait.told().unwrap_or(StopReason::Terminate);
-                    return Err(ApplyError::Stopped { reason, state: DatabaseState::Unknown });
+                    return Err(ApplyError::Stopped { reason, during: None, state: DatabaseState::Unknown });
                 }
             }
         }
@@ -302,10 +302,12 @@ impl Transaction<'_, '_> {
         };
         match (halt, self.wait.stopping()) {
             (Halt::Changed(source), _) => ApplyError::Changed { source, state },
-            (_, Some(reason)) => ApplyError::Stopped { reason, state },
+            (_, Some(reason)) => ApplyError::Stopped { reason, during: self.wait.during(), state },
             (Halt::Failed(failed), None) => self.failure(*failed, state),
             // Both are made only once there is a reason.
-            (Halt::Stopped | Halt::Abandoned, None) => ApplyError::Stopped { reason: StopReason::Terminate, state },
+            (Halt::Stopped | Halt::Abandoned, None) => {
+                ApplyError::Stopped { reason: StopReason::Terminate, during: None, state }
+            }
         }
     }
 
@@ -350,6 +352,10 @@ impl Transaction<'_, '_> {
                 self.migration_failure(0, Phase::Record, None, server, state)
             }
             Part::Record(_) if server.message.contains(FENCE_SETTING) => self.left_its_transaction(part),
+            // The row is there already, or the table is not: nobody else can have done that under the lock.
+            Part::Record(index) if matches!(server.sqlstate.as_str(), "23505" | "42P01" | "3F000") => {
+                self.migration_failure(index, Phase::Record, None, server, state)
+            }
             Part::Commit => {
                 let last = self.batch.migrations.len().saturating_sub(1);
                 self.migration_failure(last, Phase::Commit, None, server, state)

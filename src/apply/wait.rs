@@ -49,11 +49,13 @@ pub(super) struct Wait {
     stopping: Option<(StopReason, Instant)>,
     /// Whether the word to stop only bounds the wait.
     deaf: bool,
+    /// What was awaited when the word came.
+    during: Option<String>,
 }
 
 impl Wait {
     pub(super) fn new(stop: &Stop) -> Self {
-        Self { stop: stop.clone(), stopping: None, deaf: false }
+        Self { stop: stop.clone(), stopping: None, deaf: false, during: None }
     }
 
     /// For what is to be finished, whatever comes: it ends with its answer, or with the patience of a stop.
@@ -64,6 +66,11 @@ impl Wait {
     /// Why the batch is to stop, once it is.
     pub(super) fn stopping(&self) -> Option<StopReason> {
         self.stopping.map(|(reason, _)| reason)
+    }
+
+    /// What ran when the word to stop came.
+    pub(super) fn during(&self) -> Option<String> {
+        self.during.clone()
     }
 
     /// Why the run is to stop, also where this wait has not been told yet.
@@ -81,15 +88,17 @@ impl Wait {
         if self.stopping.is_none()
             && let Some(reason) = self.stop.reason()
         {
-            self.begin_stop(reason, context);
+            self.begin_stop(reason, context, None);
         }
         self.stopping()
     }
 
-    fn begin_stop(&mut self, reason: StopReason, context: &Context<'_>) {
+    fn begin_stop(&mut self, reason: StopReason, context: &Context<'_>, during: Option<&str>) {
         self.stopping = Some((reason, Instant::now()));
+        self.during = during.map(ToOwned::to_owned);
         if !self.deaf {
-            tracing::warn!("{}: cancelling the running statement", reason.name());
+            let running = during.map(|what| format!(" ({what})")).unwrap_or_default();
+            tracing::warn!("{}: cancelling the running statement{running}", reason.name());
             cancel(context);
         }
     }
@@ -107,7 +116,9 @@ impl Wait {
             let due = if self.stopping.is_some() { Instant::now() + CANCEL_AGAIN } else { look };
             tokio::select! {
                 biased;
-                reason = self.stop.wait(), if self.stopping.is_none() => self.begin_stop(reason, context),
+                reason = self.stop.wait(), if self.stopping.is_none() => {
+                    self.begin_stop(reason, context, Some(awaited.name));
+                }
                 step = reply.next() => match step {
                     Step::Row(row) if awaited.keep_rows => rows.push(texts(&row)),
                     Step::Row(_) => {}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schemagate::apply::Progress;
+use schemagate::apply::{Progress, RecoveryPoint};
 use schemagate::error::Error;
 use schemagate::migrations::Version;
 use schemagate::postgres::milliseconds;
@@ -24,15 +24,7 @@ pub(crate) async fn run(
 
 /// The last line of a run that ended well.
 pub(crate) fn tell(outcome: &UpToDate, progress: &Progress, elapsed: Duration) {
-    if let Some(after) = &progress.after {
-        tracing::info!(
-            wal = after.wal,
-            server_time = after.time,
-            "recovery point after the last change: WAL {} at {}",
-            after.wal,
-            after.time
-        );
-    }
+    tell_recovery_point(progress);
     let first = progress.applied.first().map(|applied| applied.version.get());
     let last = progress.applied.last().map(|applied| applied.version.get());
     tracing::info!(
@@ -46,4 +38,11 @@ pub(crate) fn tell(outcome: &UpToDate, progress: &Progress, elapsed: Duration) {
         "{}",
         summary::success(outcome, progress, elapsed)
     );
+}
+
+/// The point to recover to after the last commit, also of a run that failed later.
+pub(crate) fn tell_recovery_point(progress: &Progress) {
+    if let Some(RecoveryPoint { wal, time }) = &progress.after {
+        tracing::info!(wal, server_time = time, "recovery point after the last change: WAL {wal} at {time}");
+    }
 }

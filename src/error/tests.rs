@@ -34,9 +34,10 @@ fn place(error: &Error) -> usize {
         Error::Write { .. } => 21,
         Error::Output { .. } => 22,
         Error::NotBack { .. } => 23,
+        Error::Several(_) => 24,
     }
 }
-const VARIANTS: usize = 24;
+const VARIANTS: usize = 25;
 
 fn server(sqlstate: &str) -> ServerError {
     ServerError {
@@ -166,7 +167,7 @@ fn applying() -> Vec<(Error, u8)> {
         (ApplyError::Changed { source: ReadError::Changed { file: file() }, state: state() }.into(), 65),
         (ApplyError::Own { doing: "recording", source: answered("42501"), state: state() }.into(), 77),
         (ApplyError::LockLost { state: state() }.into(), 78),
-        (ApplyError::Stopped { reason: StopReason::Interrupt, state: state() }.into(), 130),
+        (ApplyError::Stopped { reason: StopReason::Interrupt, during: None, state: state() }.into(), 130),
         (Error::SessionLost { reason: String::new(), resumptions: 3 }, 69),
         (stopped(StopReason::Interrupt), 130),
         (stopped(StopReason::Terminate), 143),
@@ -179,6 +180,7 @@ fn before_connecting() -> Vec<(Error, u8)> {
     vec![
         (settings.into(), 78),
         (Error::NoDatabaseUrl, 78),
+        (Error::Several(vec![Error::NoDatabaseUrl]), 78),
         (Error::UnreadableVariable { variable: "PGPASSWORD".to_owned() }, 78),
         (Error::Url { variable: "DATABASE_URL", source: UrlError::Empty }, 78),
         (Error::OldServer { version: "9.6".to_owned() }, 78),

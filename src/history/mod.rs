@@ -113,7 +113,9 @@ pub enum HistoryError {
         table: TableName,
     },
     /// The configured table has no rows, but refinery's own default table has.
-    #[error("{table} has no rows, but refinery_schema_history has: this database was migrated under that name")]
+    #[error(
+        "{table} is absent or empty, but refinery_schema_history has rows: this database was migrated under that name"
+    )]
     Elsewhere {
         /// The configured table.
         table: TableName,

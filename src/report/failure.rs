@@ -8,12 +8,12 @@ use crate::migrations::IntakeError;
 use crate::migrations::new::NewNameError;
 use crate::plan::{Divergence, PlanError};
 use crate::postgres::lock::Holder;
-use crate::postgres::server_error::ServerError;
+use crate::postgres::server_error::{QueryError, ServerError};
 use crate::review::ReviewError;
 
 use super::connecting;
 use super::fit::{cut, cut_middle};
-use super::hints::{cause_hint, migration_hint, not_up_to_date_hints, own_hints, pooler_hint};
+use super::hints::{cause_hint, migration_hint, not_up_to_date_hints, own_hints, pooler_hint, stop_hint};
 use super::server_words::{excerpt_lines, failure_lines, server_lines};
 use super::state::state_text;
 
@@ -28,13 +28,18 @@ pub struct Failure {
     pub state: String,
     /// What to do next.
     pub next: Vec<String>,
+    /// The migration at fault, where it is one.
+    pub migration: Option<String>,
+    /// The server's SQLSTATE, where it gave one.
+    pub sqlstate: Option<String>,
 }
 
 impl Failure {
     /// The words of `error`.
     pub fn of(error: &Error) -> Self {
         let (server, state, next) = details(error);
-        Self { what: error_lines(error), server, state, next }
+        let (migration, sqlstate) = at_fault(error);
+        Self { what: error_lines(error), server, state, next, migration, sqlstate }
     }
 
     /// All of it as lines.
@@ -47,9 +52,9 @@ impl Failure {
         cut_middle(&self.happened().join("\n"), &self.advice().join("\n"), limit)
     }
 
-    /// The first line and what to do, in `limit` bytes: for the end of a log that has told the rest.
+    /// The first lines and what to do, in `limit` bytes: for the end of a log that has told the rest.
     pub fn brief(&self, limit: usize) -> String {
-        let first = cut(self.what.first().map_or("", String::as_str), limit / 2);
+        let first = cut(&self.what.iter().take(BRIEF_LINES).cloned().collect::<Vec<_>>().join("\n"), limit / 2);
         cut_middle(&first, &self.advice().join("\n"), limit)
     }
 
@@ -64,6 +69,8 @@ impl Failure {
     }
 }
 
+/// Of a long list: what it is of, and the first of it.
+const BRIEF_LINES: usize = 5;
 const UNTOUCHED: &str = "nothing was changed";
 const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
@@ -77,6 +84,25 @@ type Details = (Vec<String>, String, Vec<String>);
 
 fn untouched(hints: &[&str]) -> Details {
     (Vec::new(), UNTOUCHED.to_owned(), hints.iter().map(|hint| (*hint).to_owned()).collect())
+}
+
+/// What a machine groups failures by.
+fn at_fault(error: &Error) -> (Option<String>, Option<String>) {
+    let sqlstate = |source: &QueryError| source.sqlstate().map(ToOwned::to_owned);
+    match error {
+        Error::Apply(error) => match error.as_ref() {
+            ApplyError::Migration(failure) | ApplyError::TableLocks(failure) => {
+                (Some(failure.file.clone()), Some(failure.error.sqlstate.clone()))
+            }
+            ApplyError::Unrecordable { file, .. } => (Some(file.clone()), None),
+            ApplyError::Stopped { during, .. } => (during.clone().filter(|what| what.ends_with(".sql")), None),
+            ApplyError::Own { source, .. } => (None, sqlstate(source)),
+            ApplyError::Changed { .. } | ApplyError::LockLost { .. } => (None, None),
+        },
+        Error::Query { source, .. } | Error::History(HistoryError::Query { source, .. }) => (None, sqlstate(source)),
+        Error::Connect(error) => (None, connecting::server_of(error).next().map(|error| error.sqlstate.clone())),
+        _ => (None, None),
+    }
 }
 
 /// What failed. A list of faults has a line each.
@@ -116,6 +142,9 @@ fn details(error: &Error) -> Details {
         ]),
         Error::UnreadableVariable { .. } => untouched(&["write the value in UTF-8, or percent-encoded in the URL"]),
         Error::Url { source, .. } => (Vec::new(), UNTOUCHED.to_owned(), source.hint().into_iter().collect()),
+        Error::Several(errors) => {
+            (Vec::new(), UNTOUCHED.to_owned(), errors.iter().flat_map(|error| details(error).2).collect())
+        }
         Error::Intake(error) => untouched(&[error.hint().unwrap_or(MEND_FILES)]),
         Error::Read(error) => untouched(&[error.hint()]),
         Error::Connect(error) => {
@@ -147,7 +176,7 @@ fn details(error: &Error) -> Details {
             (server, state_text(state), connecting::hints(source))
         }
         Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source, None)),
-        Error::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
+        Error::Stopped { reason, state } => (Vec::new(), state_text(state), vec![stop_hint(*reason).to_owned()]),
         Error::NotUpToDate { pending, divergent, missing, ahead } => {
             (Vec::new(), String::new(), not_up_to_date_hints(*pending, divergent + missing, *ahead))
         }
@@ -170,9 +199,12 @@ fn details(error: &Error) -> Details {
 fn lock_held_details(holder: Option<&Holder>, state: &DatabaseState) -> Details {
     let who = holder.iter().map(|holder| format!("the lock is held by {holder}")).collect();
     let state = if *state == DatabaseState::Unchanged { UNTOUCHED.to_owned() } else { state_text(state) };
-    let hint = "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, end it \
-                with SELECT pg_terminate_backend(pid)";
-    (who, state, vec![hint.to_owned()])
+    let pid = holder.map_or("pid", |holder| holder.pid.as_str());
+    let hint = format!(
+        "wait for that run to end and deploy again, or raise SCHEMAGATE_LOCK_WAIT; if the holder is stuck, end it with \
+         SELECT pg_terminate_backend({pid})"
+    );
+    (who, state, vec![hint])
 }
 
 fn history_details(error: &HistoryError) -> Details {
@@ -255,7 +287,7 @@ fn migration_headline(failure: &MigrationFailure) -> String {
 fn apply_details(error: &ApplyError) -> Details {
     match error {
         ApplyError::Migration(failure) => {
-            (failure_lines(failure), state_text(&failure.state), vec![migration_hint(&failure.error)])
+            (failure_lines(failure), state_text(&failure.state), vec![migration_hint(failure)])
         }
         ApplyError::TableLocks(failure) => (
             failure_lines(failure),
@@ -282,7 +314,9 @@ fn apply_details(error: &ApplyError) -> Details {
                 .to_owned(),
         ],
         ),
-        ApplyError::Stopped { state, .. } => (Vec::new(), state_text(state), vec!["deploy again".to_owned()]),
+        ApplyError::Stopped { reason, state, .. } => {
+            (Vec::new(), state_text(state), vec![stop_hint(*reason).to_owned()])
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The ways out, by what went wrong. In: a failure's facts. Out: what to do next, in words.
 
-use crate::apply::Cause;
-use crate::postgres::server_error::{QueryError, ServerError};
+use crate::apply::{Cause, MigrationFailure, Phase};
+use crate::postgres::server_error::QueryError;
 use crate::settings::TableName;
+use crate::stop::StopReason;
 
 pub(super) fn not_up_to_date_hints(pending: usize, unfit: usize, ahead: usize) -> Vec<String> {
     let hints = [
@@ -23,6 +24,13 @@ pub(super) fn pooler_hint(unpooled_url_set: bool) -> &'static str {
     }
 }
 
+pub(super) fn stop_hint(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Interrupt | StopReason::Terminate => "deploy again",
+        StopReason::Deadline => "raise SCHEMAGATE_DEADLINE, or make less of it in one release; then deploy again",
+    }
+}
+
 pub(super) fn cause_hint(cause: Cause) -> &'static str {
     match cause {
         Cause::EndedItsTransaction => {
@@ -37,8 +45,12 @@ pub(super) fn cause_hint(cause: Cause) -> &'static str {
     }
 }
 
-pub(super) fn migration_hint(error: &ServerError) -> String {
-    let hint = match error.sqlstate.as_str() {
+pub(super) fn migration_hint(failure: &MigrationFailure) -> String {
+    let hint = match failure.error.sqlstate.as_str() {
+        _ if failure.phase == Phase::Record && !failure.error.short_of_resources() => {
+            "a migration must not change the history table; if another tool migrates this database too, let only one of \
+             them do it"
+        }
         "55P04" => {
             "a new enum value cannot be used in the transaction that adds it: set SCHEMAGATE_ATOMICITY=migration and \
              use it in a later file, or put it into a release of its own"
@@ -53,6 +65,7 @@ pub(super) fn migration_hint(error: &ServerError) -> String {
         code if code.starts_with("53") || code == "58030" => {
             "the server is short of resources: mend that, then deploy again"
         }
+        code if code.starts_with("23") => "the data and the file do not fit together: mend either, then deploy again",
         _ => "fix the file and deploy again",
     };
     hint.to_owned()
@@ -61,7 +74,6 @@ pub(super) fn migration_hint(error: &ServerError) -> String {
 pub(super) fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<String> {
     let hint = match error.sqlstate() {
         Some("42501") => return vec![grant_hint(error, history)],
-        Some("23505") => "another tool recorded the same version meanwhile: run again",
         Some(code) if code.starts_with("22") || code.starts_with("23") => {
             "the history table takes no row of schemagate's: give it the columns version (integer or bigint, primary \
              key), name, applied_on and checksum (varchar(255)), and no other that must be filled"
@@ -86,7 +98,9 @@ fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
         );
     }
     if let Some(schema) = object("schema ") {
-        return format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO this role (to only look, USAGE is enough)");
+        return format!(
+            "GRANT USAGE ON SCHEMA {schema} TO this role, and CREATE too where its history table is still to be made"
+        );
     }
     if let Some(table) = object("table ") {
         let table = history.map_or_else(|| format!("the history table ({table})"), TableName::quoted);

@@ -188,7 +188,7 @@ fn a_url_that_cannot_be_used_is_refused_before_any_connection() {
         (format!("postgresql://u:{CANARY}?x=1@127.0.0.1:1/d"), "has ? before its @"),
         (format!("postgresql://u:{CANARY}%zz@127.0.0.1:1/d"), "the password in the database URL is not valid percent-"),
         (format!("postgresql://u:{CANARY}:x@[::1:1/d"), "brackets"),
-        (format!("postgresql://u:{CANARY}@127.0.0.1:99999/d"), "port 1 in database URL is not a number"),
+        (format!("postgresql://u:{CANARY}@127.0.0.1:99999/d"), "the port in database URL is not a number"),
         (format!("mysql://u:{CANARY}@127.0.0.1/d"), "only PostgreSQL is supported"),
         (format!("jdbc:postgresql://127.0.0.1/d?password={CANARY}"), "the form of another tool"),
         (format!("\"postgresql://{host}/d\""), "wrapped in quotation marks"),

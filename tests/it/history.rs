@@ -299,7 +299,7 @@ fn a_role_that_may_not_create_the_schema_is_told_what_to_grant() {
     failed after [duration] with exit code 77: this run applied nothing
     error cannot read the history table drizzle.__migrations__: permission denied for schema drizzle (42501)
     state: nothing was changed
-    hint: GRANT USAGE, CREATE ON SCHEMA drizzle TO this role (to only look, USAGE is enough)
+    hint: GRANT USAGE ON SCHEMA drizzle TO this role, and CREATE too where its history table is still to be made
     failed after [duration] with exit code 77: this run applied nothing
     error cannot read the history table drizzle.__migrations__: permission denied for table __migrations__ (42501)
     state: nothing was changed

@@ -98,7 +98,7 @@ fn a_history_of_refinery_under_its_own_name_stops_every_command_and_names_the_se
         assert_eq!(database.tables(), before);
     }
     insta::assert_snapshot!(redact(&run(&["plan"]).stderr), @"
-    [time] error drizzle.__migrations__ has no rows, but refinery_schema_history has: this database was migrated under that name
+    [time] error drizzle.__migrations__ is absent or empty, but refinery_schema_history has rows: this database was migrated under that name
     state: nothing was changed
     hint: set SCHEMAGATE_HISTORY_TABLE=refinery_schema_history to go on with that history
     hint: if it is another application's, keep its schema out of the search_path: options=-c%20search_path=…

@@ -421,3 +421,17 @@ fn an_empty_secret_file_is_refused() {
     let job = Job::new().env("DATABASE_URL_FILE", file.path());
     job.run().assert_code(78).assert_stdout("is empty");
 }
+
+#[test]
+fn what_is_wrong_with_the_url_is_told_with_what_is_wrong_with_the_settings() {
+    let job = |url: &str| Job::new().env("DATABASE_URL", url).env("SCHEMAGATE_LOCK_WAIT", "5").run();
+    let outcome = job("postgres://h/d?sslmode=foo");
+    outcome.assert_code(78).assert_stdout("SCHEMAGATE_LOCK_WAIT: ").assert_stdout("sslmode");
+    let outcome = job("");
+    outcome.assert_code(78).assert_stdout("SCHEMAGATE_LOCK_WAIT: ").assert_stdout("DATABASE_URL is not set");
+    let outcome = Job::new().env("DATABASE_URL", "postgres://h/d").env("PGPORT", "abc").run();
+    outcome.assert_code(78).assert_stdout("the port in PGPORT");
+    assert!(!outcome.stdout.contains("DATABASE_URL: "), "{outcome}");
+    let outcome = Job::new().env("DATABASE_URL", "${{Postgres.DATABASE_URL}}").run();
+    outcome.assert_code(78).assert_stdout("nothing has resolved");
+}

@@ -36,6 +36,9 @@ pub enum UrlError {
     /// Quotation marks around the whole.
     #[error("the database URL is wrapped in quotation marks")]
     Quoted,
+    /// A platform's reference to another variable, as it was written.
+    #[error("the database URL is a reference that nothing has resolved")]
+    Unresolved,
     /// Neither a URL nor `keyword=value`.
     #[error("the database URL is neither a postgres:// URL nor a keyword=value string")]
     Unrecognised,
@@ -89,7 +92,7 @@ pub enum UrlError {
         origin: Origin,
     },
     /// A port that is no number from 1 to 65535.
-    #[error("port {position} in {origin} is not a number from 1 to 65535")]
+    #[error("the port{} in {origin} is not a number from 1 to 65535", of_host(*.position))]
     InvalidPort {
         /// Counted from 1.
         position: usize,
@@ -206,12 +209,31 @@ pub enum UrlError {
     UserMissing,
 }
 
+/// Which of several; the first needs no number.
+fn of_host(position: usize) -> String {
+    if position > 1 { format!(" of host {position}") } else { String::new() }
+}
+
 impl UrlError {
+    /// Whether the fault is in the URL or string itself, and not in a `PG…` variable or a file.
+    pub fn is_in_text(&self) -> bool {
+        !matches!(
+            self,
+            UrlError::InvalidPort { origin: Origin::Environment(_) | Origin::ServiceFile, .. }
+                | UrlError::InvalidValue { origin: Origin::Environment(_) | Origin::ServiceFile, .. }
+                | UrlError::InvalidHost { origin: Origin::Environment(_) | Origin::ServiceFile, .. }
+        )
+    }
+
     /// The way out, where there is one to name.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             UrlError::Empty | UrlError::Unrecognised | UrlError::ForeignScheme { .. } => {
                 "write postgresql://user:password@host:5432/database".to_owned()
+            }
+            UrlError::Unresolved => {
+                "${{Service.VARIABLE}} is resolved by the platform: check the names of the service and of its variable"
+                    .to_owned()
             }
             UrlError::Quoted => "remove them; no shell or .env reader has done so".to_owned(),
             UrlError::DriverScheme { .. } => {

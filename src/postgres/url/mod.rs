@@ -154,6 +154,9 @@ fn read_text(text: &str, into: &mut Collected) -> Result<(), UrlError> {
     if text.starts_with(['"', '\'', '`']) {
         return Err(UrlError::Quoted);
     }
+    if text.starts_with("${") {
+        return Err(UrlError::Unresolved);
+    }
     let lower = text.get(..text.len().min(64)).unwrap_or(text).to_ascii_lowercase();
     if lower.starts_with("jdbc:") {
         return Err(UrlError::DriverScheme { scheme: "jdbc:" });

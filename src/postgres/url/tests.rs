@@ -116,16 +116,16 @@ fn hosts_come_in_every_form() {
 
 #[test]
 fn hosts_and_ports_that_cannot_be_are_refused_by_position() {
-    assert_eq!(fault("postgres://a,b:70000/d"), "port 2 in database URL is not a number from 1 to 65535");
-    assert_eq!(fault("postgres://a:0/d"), "port 1 in database URL is not a number from 1 to 65535");
-    assert_eq!(fault("postgres://::1/d"), "port 1 in database URL is not a number from 1 to 65535");
+    assert_eq!(fault("postgres://a,b:70000/d"), "the port of host 2 in database URL is not a number from 1 to 65535");
+    assert_eq!(fault("postgres://a:0/d"), "the port in database URL is not a number from 1 to 65535");
+    assert_eq!(fault("postgres://::1/d"), "the port in database URL is not a number from 1 to 65535");
     assert_eq!(fault("postgres://a,[::1/d"), "host 2 in the database URL has brackets that do not match");
     assert_eq!(fault("postgres://[::1]x/d"), "host 1 in the database URL has brackets that do not match");
     assert_eq!(fault("postgres://a b/d"), "host 1 in database URL is neither a name, an address nor an absolute path");
     assert_eq!(fault("host=a,b hostaddr=::1"), "1 values of hostaddr do not match 2 hosts");
     assert_eq!(fault("host=a,b,c port=1,2"), "2 values of port do not match 3 hosts");
     assert_eq!(fault("hostaddr=db"), "hostaddr 1 in database URL is not an IP address");
-    assert!(parse_in("postgres://h", &[("PGPORT", "x")]).unwrap_err().to_string().starts_with("port 1 in PGPORT"));
+    assert!(parse_in("postgres://h", &[("PGPORT", "x")]).unwrap_err().to_string().starts_with("the port in PGPORT"));
 }
 
 #[test]

@@ -186,7 +186,14 @@ async fn serve(
         let Some(open) = &session else { continue };
         match look(open, pid).await {
             Ok(sighting) => {
-                tracing::info!("{what} is still running: {}", sighting.describe());
+                let pids: Vec<&str> = sighting.blockers.iter().map(|blocker| blocker.pid.as_str()).collect();
+                tracing::info!(
+                    running = what,
+                    waits_for = sighting.wanted_lock.as_deref(),
+                    blocked_by = (!pids.is_empty()).then(|| pids.join(",")),
+                    "{what} is still running: {}",
+                    sighting.describe()
+                );
                 if !sighting.blockers.is_empty() {
                     *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sighting);
                 }
