@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::apply::{ApplyError, DatabaseState};
+use crate::apply::{ApplyError, DatabaseState, Phase};
 use crate::exit_code::ExitCode;
 use crate::history::HistoryError;
 use crate::migrations::new::NewNameError;
@@ -180,6 +180,24 @@ impl Error {
         }
     }
 
+    /// The state of the database, where the error knows more than that nothing was changed.
+    pub fn state(&self) -> Option<&DatabaseState> {
+        match self {
+            Self::LockHeld { state, .. } | Self::Stopped { state, .. } | Self::NotBack { state, .. } => Some(state),
+            // Nobody has read the history since the connection was lost.
+            Self::SessionLost { .. } => Some(&DatabaseState::Unknown),
+            Self::Apply(error) => Some(match error.as_ref() {
+                ApplyError::Migration(failure) | ApplyError::TableLocks(failure) => &failure.state,
+                ApplyError::Unrecordable { state, .. }
+                | ApplyError::Changed { state, .. }
+                | ApplyError::Own { state, .. }
+                | ApplyError::LockLost { state }
+                | ApplyError::Stopped { state, .. } => state,
+            }),
+            _ => None,
+        }
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -273,7 +291,9 @@ fn history_code(error: &HistoryError) -> ExitCode {
 fn apply_code(error: &ApplyError) -> ExitCode {
     match error {
         ApplyError::Migration(failure) if failure.error.short_of_resources() => ExitCode::TryAgain,
-        ApplyError::Migration(failure) if failure.error.sqlstate == "25006" => ExitCode::NotPermitted,
+        ApplyError::Migration(failure) if failure.error.sqlstate == "25006" && failure.phase == Phase::Statement => {
+            ExitCode::NotPermitted
+        }
         ApplyError::Migration(_) | ApplyError::Unrecordable { .. } => ExitCode::MigrationFailed,
         ApplyError::TableLocks(_) => ExitCode::TryAgain,
         ApplyError::Changed { .. } => ExitCode::Refused,
@@ -299,7 +319,9 @@ fn own_server_code(error: &ServerError) -> ExitCode {
         // The history table takes no row of ours.
         code if code.starts_with("22") || code.starts_with("23") => ExitCode::Configuration,
         _ if error.short_of_resources() || error.lost_to_other_sessions() => ExitCode::TryAgain,
-        _ => ExitCode::Defect,
+        // A statement that the server cannot read, or a function that it does not know, is ours to answer for.
+        "42601" | "42883" => ExitCode::Defect,
+        _ => ExitCode::Configuration,
     }
 }
 

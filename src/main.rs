@@ -19,7 +19,7 @@ use schemagate::report::failure::Failure;
 use schemagate::report::{summary, termination};
 use schemagate::run::UpToDate;
 use schemagate::settings::{self, LogFormat, Settings};
-use schemagate::stop::{Leave, Signals, Stop};
+use schemagate::stop::{Leave, Signals, Stop, StopReason};
 
 use cli::{Cli, Command, Format};
 use telemetry::Stream;
@@ -69,12 +69,24 @@ fn start(cli: &Cli) -> anyhow::Result<ExitCode> {
     // One thread: the watcher and requests to cancel run between the answers that the run awaits.
     let code = runtime.block_on(tokio::task::LocalSet::new().run_until(async {
         // Before anything else: as PID 1, SIGTERM without a handler is ignored.
-        let signals = Signals::listen().context("cannot listen for signals")?;
+        let signals = Signals::listen(end_under_it).context("cannot listen for signals")?;
         Ok::<_, anyhow::Error>(gate(cli, signals).await)
     }))?;
     // A name that is still being resolved must not hold the exit up.
     runtime.shutdown_background();
     Ok(code)
+}
+
+/// Ends the process where the run cannot end itself: it is stuck in a write that nobody reads, or in a read of a pipe.
+#[expect(clippy::disallowed_methods, reason = "the main thread does not answer; the server rolls back")]
+fn end_under_it(leave: Leave) {
+    std::process::exit(stop_code(reason_of(leave)).number().into());
+}
+
+fn reason_of(leave: Leave) -> StopReason {
+    match leave {
+        Leave::SecondSignal(reason) | Leave::OutOfTime(reason) => reason,
+    }
 }
 
 /// Runs the command, unless a second signal ends it at once.
@@ -169,7 +181,7 @@ fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, term
     let failure = Failure::of(error);
     termination::write(termination_log, &failure.within(termination::LIMIT_BYTES));
     commands::up::tell_recovery_point(progress);
-    let sentence = is_up.then(|| summary::failure(progress, elapsed, code));
+    let sentence = is_up.then(|| summary::failure(progress, elapsed, code, failure.outcome_known));
     let (reports, last) = summary::told(&failure, sentence.as_deref());
     for report in reports {
         tracing::error!(exit_code = code.number(), "{report}");
@@ -179,7 +191,7 @@ fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, term
         exit_code = code.number(),
         migration = failure.migration,
         sqlstate = failure.sqlstate,
-        applied = is_up.then_some(progress.applied.len()),
+        applied = (is_up && failure.outcome_known).then_some(progress.applied.len()),
         elapsed_ms = milliseconds(elapsed),
         "{last}"
     );

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 /// Why a run is to end early.
@@ -67,7 +67,7 @@ impl Stop {
 }
 
 /// How long a run that is told to stop has before it is left at once.
-const LIMIT: Duration = Duration::from_millis(4800);
+const LIMIT: Duration = Duration::from_millis(4600);
 
 /// Why a run is left at once, without its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,39 +78,88 @@ pub enum Leave {
     OutOfTime(StopReason),
 }
 
-/// The signals, listened for from the start: as PID 1 an unhandled SIGTERM would be ignored.
+/// How long the run has for its last words before the process is ended under it.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// The signals, listened for from the start and on a thread of their own: as PID 1 an unhandled SIGTERM would be
+/// ignored, and a run that is stuck in a write to a full pipe could not hear it.
 #[derive(Debug)]
 pub struct Signals {
+    stop: watch::Receiver<Option<StopReason>>,
+    leave: oneshot::Receiver<Leave>,
+    deadline: oneshot::Sender<Duration>,
+}
+
+impl Signals {
+    /// Listens from now on. `end` ends the process; it is called only where a run that is to be left is stuck.
+    ///
+    /// # Errors
+    /// The system's, where no thread or handler can be had.
+    pub fn listen(end: fn(Leave)) -> std::io::Result<Self> {
+        let (stop_sender, stop) = watch::channel(None);
+        let (leave_sender, leave) = oneshot::channel();
+        let (deadline, deadline_receiver) = oneshot::channel();
+        let (ready_sender, ready) = std::sync::mpsc::channel();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready_sender.send(Err(error))),
+            };
+            runtime.block_on(async {
+                let listener = match Listener::new(stop_sender) {
+                    Ok(listener) => listener,
+                    Err(error) => return drop(ready_sender.send(Err(error))),
+                };
+                // Whoever waits for these is gone only with the process.
+                let _ = ready_sender.send(Ok(()));
+                let left = listener.run(deadline_receiver).await;
+                let _ = leave_sender.send(left);
+                tokio::time::sleep(LAST_WORDS).await;
+                end(left);
+            });
+        })?;
+        ready.recv().map_err(std::io::Error::other)??;
+        Ok(Self { stop, leave, deadline })
+    }
+
+    /// What the run watches.
+    pub fn stop(&self) -> Stop {
+        Stop { receiver: self.stop.clone() }
+    }
+
+    /// Ends when the run is to be left at once: a second signal came, or it did not end in time by itself.
+    /// `deadline` counts from now.
+    pub async fn run(self, deadline: Option<Duration>) -> Leave {
+        if let Some(limit) = deadline {
+            // The listener ends only with a word to leave, which is awaited next.
+            let _ = self.deadline.send(limit);
+        }
+        match self.leave.await {
+            Ok(leave) => leave,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// The listening side, on its thread.
+struct Listener {
     interrupt: Signal,
     terminate: Signal,
     sender: watch::Sender<Option<StopReason>>,
 }
 
-impl Signals {
-    /// Listens from now on. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// The system's, where a handler cannot be set.
-    pub fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            sender: watch::channel(None).0,
-        })
-    }
-
-    /// What the run watches.
-    pub fn stop(&self) -> Stop {
-        Stop { receiver: self.sender.subscribe() }
+impl Listener {
+    fn new(sender: watch::Sender<Option<StopReason>>) -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, sender })
     }
 
     /// Passes the first reason on; ends with the second signal, which asks for the end at once, or when the run has not
     /// ended in time by itself.
-    pub async fn run(mut self, deadline: Option<Duration>) -> Leave {
+    async fn run(mut self, deadline: oneshot::Receiver<Duration>) -> Leave {
         let limit = async {
-            match deadline {
-                Some(limit) => tokio::time::sleep(limit).await,
-                None => std::future::pending().await,
+            match deadline.await {
+                Ok(limit) => tokio::time::sleep(limit).await,
+                Err(_) => std::future::pending().await,
             }
         };
         tokio::pin!(limit);

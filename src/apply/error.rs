@@ -106,6 +106,8 @@ pub enum Cause {
     EndedItsTransaction,
     /// The history does not hold its row after the COMMIT.
     NotRecorded,
+    /// The history does not hold the rows that it must: a row was swallowed, removed or added.
+    ChangedHistory,
     /// The index it built is not valid.
     IndexInvalid,
     /// Another backend is building the index.
@@ -183,6 +185,7 @@ fn during_text(during: Option<&str>) -> String {
 fn cause_text(cause: Cause) -> &'static str {
     match cause {
         Cause::EndedItsTransaction => "it ended the transaction it ran in",
+        Cause::ChangedHistory => "the history table does not hold what schemagate wrote into it",
         Cause::NotRecorded => "the history does not hold it after the COMMIT",
         Cause::IndexInvalid => "the index it built is not valid",
         Cause::IndexBeingBuilt => "another session is building the index",

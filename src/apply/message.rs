@@ -54,6 +54,12 @@ fn fence_sql(id: &str) -> String {
     )
 }
 
+/// What the history must hold once the batch is committed; it fails where that is not so.
+pub(super) fn prove_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
+    let migrations = batch.migrations.iter().map(|reviewed| reviewed.migration);
+    context.table.prove_sql(migrations, context.rows + batch.migrations.len())
+}
+
 /// The rows of the batch as the history holds them, and the recovery point after it.
 pub(super) fn read_back_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
     let versions = || batch.migrations.iter().map(|reviewed| reviewed.migration.version());

@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub session: &'a Session,
     /// The history table; it is made by the first transaction where it does not exist.
     pub table: HistoryTable,
+    /// How many rows the history holds.
+    pub rows: usize,
     /// The lock held.
     pub key: LockKey,
     /// Statements that put our own settings back after `RESET ALL`.
@@ -112,6 +114,7 @@ pub async fn apply(
         tracing::debug!(batch = number + 1, migrations = batch.migrations.len(), "batch begins");
         run_batch(context, batch, progress).await?;
         context.table.exists = true;
+        context.rows += batch.migrations.len();
     }
     Ok(())
 }

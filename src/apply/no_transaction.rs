@@ -77,9 +77,13 @@ impl Work<'_> {
         DatabaseState::NotUndone { file: self.file().to_owned(), invalid_index, migrations: self.kept }
     }
 
-    /// The state while an index of this name is invalid, or none is.
+    /// The state after the statement failed. One that builds no index (CALL, VACUUM) may have committed parts by itself.
     fn state(&self, invalid_index: Option<String>) -> DatabaseState {
-        if invalid_index.is_some() { self.not_undone(invalid_index) } else { self.between.clone() }
+        if invalid_index.is_some() || self.creates().is_none() {
+            self.not_undone(invalid_index)
+        } else {
+            self.between.clone()
+        }
     }
 
     /// Our own decision not to go on, before the statement ran.

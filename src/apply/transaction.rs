@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::history::FENCE_SETTING;
+use crate::history::{FENCE_SETTING, ROW_SETTING};
 use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
 use crate::postgres::server_error::{QueryError, ServerError};
@@ -14,7 +14,7 @@ use crate::postgres::session::{Reply, Rows};
 use crate::stop::StopReason;
 
 use super::locate::{broken_protocol, locate};
-use super::message::{BEFORE_CONSTRAINTS, FENCE, begin, read_back_sql, record_message};
+use super::message::{BEFORE_CONSTRAINTS, FENCE, begin, prove_sql, read_back_sql, record_message};
 use super::wait::{Awaited, Ended, Wait, ask};
 use super::{
     Applied, ApplyError, Cause, Context, DatabaseState, MigrationFailure, Phase, Progress, RecoveryPoint, Statement,
@@ -24,6 +24,9 @@ use super::{
 const IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
 /// How often the history is asked whether a COMMIT took place: a request to cancel that comes late may end the asking.
 const READ_BACKS: usize = 5;
+
+/// Of the last message, the statements up to the COMMIT: the proof that the history holds the rows, and the COMMIT.
+const PROVEN_AND_COMMITTED: usize = 2;
 
 /// What a message in flight is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,8 @@ struct Transaction<'run, 'context> {
     elapsed: Vec<Duration>,
     /// Whether COMMIT is on its way.
     commit_sent: bool,
+    /// Whether the COMMIT itself failed, which ends the transaction.
+    over: bool,
     committed: Option<Vec<Rows>>,
 }
 
@@ -94,6 +99,7 @@ pub(super) async fn run(
         turn: Instant::now(),
         elapsed: Vec::with_capacity(batch.migrations.len()),
         commit_sent: false,
+        over: false,
         committed: None,
     };
     match transaction.pipeline(&id).await {
@@ -110,7 +116,9 @@ impl Failed {
     /// Whether the COMMIT itself was answered: it is sent last and answers are read in order, so nothing before it had
     /// failed and it was no ROLLBACK. What failed is the reading back.
     fn committed(&self) -> bool {
-        self.part == Part::Commit && self.completed > 0 && !matches!(self.error, QueryError::Lost { .. })
+        self.part == Part::Commit
+            && self.completed >= PROVEN_AND_COMMITTED
+            && !matches!(self.error, QueryError::Lost { .. })
     }
 
     /// Whether the record's fence found another transaction than the batch's.
@@ -146,7 +154,8 @@ impl Transaction<'_, '_> {
                 self.drain().await?;
             }
         }
-        let commit = format!("COMMIT; {}", read_back_sql(self.context, self.batch));
+        let commit =
+            format!("{}; COMMIT; {}", prove_sql(self.context, self.batch), read_back_sql(self.context, self.batch));
         self.send(Part::Commit, &commit).await?;
         self.commit_sent = true;
         self.drain().await
@@ -157,7 +166,7 @@ impl Transaction<'_, '_> {
     async fn read_back(&mut self, failed: Failed) -> Result<Vec<Rows>, ApplyError> {
         const DOING: &str = "reading the history after the COMMIT";
         let mut error = failed.error;
-        let sql = format!("SELECT 'COMMIT'; {}", read_back_sql(self.context, self.batch));
+        let sql = format!("SELECT 'proven'; SELECT 'COMMIT'; {}", read_back_sql(self.context, self.batch));
         for _ in 0..READ_BACKS {
             let mut wait = Wait::deaf(&self.context.stop);
             match ask(self.context, &mut wait, DOING, &sql).await {
@@ -258,7 +267,7 @@ impl Transaction<'_, '_> {
     fn finish(self, progress: &mut Progress) -> Result<(), ApplyError> {
         let answer = self.committed.unwrap_or_default();
         let held: std::collections::HashSet<&str> =
-            answer.get(1).into_iter().flatten().filter_map(|row| row.first()?.as_deref()).collect();
+            answer.get(PROVEN_AND_COMMITTED).into_iter().flatten().filter_map(|row| row.first()?.as_deref()).collect();
         for reviewed in &self.batch.migrations {
             if !held.contains(reviewed.migration.version().to_string().as_str()) {
                 return Err(ApplyError::Unrecordable {
@@ -269,7 +278,12 @@ impl Transaction<'_, '_> {
             }
         }
         let fact = |column: usize| {
-            answer.get(2).and_then(|rows| rows.first()).and_then(|row| row.get(column)).cloned().flatten()
+            answer
+                .get(PROVEN_AND_COMMITTED + 1)
+                .and_then(|rows| rows.first())
+                .and_then(|row| row.get(column))
+                .cloned()
+                .flatten()
         };
         progress.after = fact(0).zip(fact(1)).map(|(wal, time)| RecoveryPoint { wal, time });
         progress.applied.extend(self.batch.migrations.iter().zip(self.elapsed).map(|(reviewed, elapsed)| Applied {
@@ -283,6 +297,7 @@ impl Transaction<'_, '_> {
     /// Ends the transaction without a COMMIT and says what happened.
     async fn roll_back(&mut self, halt: Halt, progress: &Progress) -> ApplyError {
         if let Halt::Failed(failed) = &halt {
+            self.over = failed.part == Part::Commit && failed.completed + 1 >= PROVEN_AND_COMMITTED;
             if failed.outside() {
                 return self.left_its_transaction(failed.part);
             }
@@ -319,8 +334,7 @@ impl Transaction<'_, '_> {
             // How each of them failed changes nothing; a lost connection shows in the ROLLBACK too.
             let _ = self.wait.answer(self.context, &mut message.reply, awaited).await;
         }
-        if self.commit_sent {
-            // After an error that COMMIT is a ROLLBACK already.
+        if self.over {
             return Ok(Vec::new());
         }
         match self.context.session.query("ROLLBACK").await {
@@ -352,8 +366,9 @@ impl Transaction<'_, '_> {
                 self.migration_failure(0, Phase::Record, None, server, state)
             }
             Part::Record(_) if server.message.contains(FENCE_SETTING) => self.left_its_transaction(part),
-            // The row is there already, or the table is not: nobody else can have done that under the lock.
-            Part::Record(index) if matches!(server.sqlstate.as_str(), "23505" | "42P01" | "3F000") => {
+            Part::Record(_) | Part::Commit if server.message.contains(ROW_SETTING) => self.changed_history(part, state),
+            // The table took rows before: nobody but this release can have changed that under the lock.
+            Part::Record(index) if is_the_files_doing(&server) => {
                 self.migration_failure(index, Phase::Record, None, server, state)
             }
             Part::Commit => {
@@ -366,6 +381,15 @@ impl Transaction<'_, '_> {
                 ApplyError::Own { doing, source: QueryError::Server(Box::new(server)), state }
             }
         }
+    }
+
+    fn changed_history(&self, part: Part, state: DatabaseState) -> ApplyError {
+        let file = match (part, self.batch.migrations.as_slice()) {
+            (Part::Record(index), _) => self.file(index).to_owned(),
+            (_, [first, .., last]) => format!("{} to {}", first.migration.file(), last.migration.file()),
+            _ => self.file(0).to_owned(),
+        };
+        ApplyError::Unrecordable { file, cause: Cause::ChangedHistory, state }
     }
 
     fn left_its_transaction(&self, part: Part) -> ApplyError {
@@ -398,4 +422,12 @@ impl Transaction<'_, '_> {
         let migration = self.batch.migrations.get(index)?.migration;
         locate(migration, completed, error)
     }
+}
+
+/// Whether a row that cannot be written is a file's doing: the row is there already, the table or a column is not, or
+/// the transaction has been made read-only.
+fn is_the_files_doing(error: &ServerError) -> bool {
+    let code = error.sqlstate.as_str();
+    matches!(code, "23505" | "3F000" | "25006" | "0A000")
+        || (code.starts_with("42") && !matches!(code, "42501" | "428C9"))
 }

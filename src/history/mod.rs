@@ -130,7 +130,13 @@ pub enum HistoryError {
 
 /// The message that reads everything about the history in one round trip; it works on a standby and with SELECT only.
 pub fn read_sql(table: &TableName) -> String {
-    READ.replace("{history}", &literal(&table.quoted()))
+    // A name may hold anything, also what ends our block.
+    let mut tag = "$schemagate$".to_owned();
+    while table.quoted().contains(&tag) {
+        tag = tag.replace("$schema", "$_schema");
+    }
+    READ.replace("$schemagate$", &tag)
+        .replace("{history}", &literal(&table.quoted()))
         .replace("{schema}", &table.schema().map_or_else(|| "NULL::text".to_owned(), literal))
         .replace("{nonce_setting}", NONCE_SETTING)
 }
@@ -249,15 +255,39 @@ impl HistoryTable {
     pub fn record_sql(&self, migration: &Migration, transaction_id: &str) -> String {
         let checksum = migration.checksum(self.width).map_or_else(String::new, |checksum| checksum.to_string());
         format!(
-            "INSERT INTO {table} (version, name, applied_on, checksum) SELECT \
+            "WITH written AS (INSERT INTO {table} (version, name, applied_on, checksum) SELECT \
              CASE WHEN pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text OPERATOR(pg_catalog.=) {id} \
              THEN {version} ELSE pg_catalog.current_setting('{FENCE_SETTING}')::pg_catalog.int4 END, {name}, \
              pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-             '{checksum}'",
+             '{checksum}' RETURNING version) \
+             SELECT CASE WHEN (SELECT pg_catalog.count(*) FROM written WHERE version OPERATOR(pg_catalog.=) {version}) \
+             OPERATOR(pg_catalog.=) 1 THEN true ELSE pg_catalog.current_setting('{ROW_SETTING}')::pg_catalog.bool END",
             table = self.name.quoted(),
             id = literal(transaction_id),
             version = migration.version(),
             name = literal(migration.name()),
+        )
+    }
+
+    /// The statement that fails unless the table holds `rows` rows and, of them, those of `migrations`: to be sent with
+    /// the COMMIT and before it, so that nothing is committed that the history does not say.
+    pub fn prove_sql<'a>(&self, migrations: impl Iterator<Item = &'a Migration>, rows: usize) -> String {
+        let (mut versions, mut checksums, mut count) = (Vec::new(), Vec::new(), 0_usize);
+        for migration in migrations {
+            versions.push(migration.version().to_string());
+            checksums.push(migration.checksum(self.width).map_or_else(String::new, |checksum| checksum.to_string()));
+            count += 1;
+        }
+        format!(
+            "SELECT CASE WHEN (SELECT pg_catalog.count(*) FROM {table}) OPERATOR(pg_catalog.=) {rows} \
+             AND (SELECT pg_catalog.count(*) FROM {table} h \
+             JOIN ROWS FROM (pg_catalog.unnest('{{{versions}}}'::pg_catalog.int8[]), \
+             pg_catalog.unnest('{{{checksums}}}'::pg_catalog.text[])) AS e (version, checksum) ON h.version OPERATOR(pg_catalog.=) e.version \
+             AND h.checksum::pg_catalog.text OPERATOR(pg_catalog.=) e.checksum) OPERATOR(pg_catalog.=) {count} \
+             THEN true ELSE pg_catalog.current_setting('{ROW_SETTING}')::pg_catalog.bool END",
+            table = self.name.quoted(),
+            versions = versions.join(","),
+            checksums = checksums.join(","),
         )
     }
 
@@ -269,3 +299,5 @@ impl HistoryTable {
 
 /// A setting that never exists: reading it is how the record statement fails outside its transaction.
 pub const FENCE_SETTING: &str = "schemagate.transaction_has_ended";
+/// Another one: how a statement fails where the history does not hold what it must.
+pub const ROW_SETTING: &str = "schemagate.history_has_been_changed";

@@ -64,14 +64,11 @@ where
 
 fn tell_notice(notice: &ServerError) {
     let detail = notice.detail.as_deref().map(|detail| format!(" ({detail})")).unwrap_or_default();
-    if notice.severity == "WARNING" {
-        tracing::warn!(sqlstate = notice.sqlstate, "server warning: {}{detail}", notice.message);
-    } else {
-        tracing::info!(
-            sqlstate = notice.sqlstate,
-            "server {}: {}{detail}",
-            notice.severity.to_lowercase(),
-            notice.message
-        );
+    let words = format!("server {}: {}{detail}", notice.severity.to_lowercase(), notice.message);
+    match notice.severity.as_str() {
+        "WARNING" => tracing::warn!(sqlstate = notice.sqlstate, "{words}"),
+        "NOTICE" | "INFO" => tracing::info!(sqlstate = notice.sqlstate, "{words}"),
+        // What a role's client_min_messages lets through besides is about the server, and holds our own SQL.
+        _ => tracing::debug!(sqlstate = notice.sqlstate, "{words}"),
     }
 }

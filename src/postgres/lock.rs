@@ -127,6 +127,11 @@ impl LockKey {
         )
     }
 
+    /// Gives the session lock back.
+    pub fn unlock_sql(self) -> String {
+        format!("SELECT pg_catalog.pg_advisory_unlock({})", self.arguments())
+    }
+
     /// Gives the session lock back and takes it again, while the transaction's own lock keeps others out. The first
     /// column is false where a file had freed it (`pg_advisory_unlock_all`): then this has mended it.
     pub fn renew_sql(self) -> String {

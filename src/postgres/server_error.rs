@@ -129,7 +129,8 @@ impl From<&DbError> for ServerError {
             None => (None, None),
         };
         Self {
-            severity: error.severity().to_owned(),
+            // The other one is in the language of the server's messages.
+            severity: error.parsed_severity().map_or_else(|| error.severity().to_owned(), |known| known.to_string()),
             sqlstate: error.code().code().to_owned(),
             message: error.message().to_owned(),
             detail: text(error.detail()),

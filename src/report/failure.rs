@@ -28,6 +28,8 @@ pub struct Failure {
     pub state: String,
     /// What to do next.
     pub next: Vec<String>,
+    /// Whether it is known what this run has committed.
+    pub outcome_known: bool,
     /// The migration at fault, where it is one.
     pub migration: Option<String>,
     /// The server's SQLSTATE, where it gave one.
@@ -39,7 +41,8 @@ impl Failure {
     pub fn of(error: &Error) -> Self {
         let (server, state, next) = details(error);
         let (migration, sqlstate) = at_fault(error);
-        Self { what: error_lines(error), server, state, next, migration, sqlstate }
+        let outcome_known = error.state() != Some(&DatabaseState::Unknown);
+        Self { what: error_lines(error), server, state, next, outcome_known, migration, sqlstate }
     }
 
     /// All of it as lines.
@@ -165,7 +168,9 @@ fn details(error: &Error) -> Details {
         Error::Apply(error) => apply_details(error),
         Error::SessionLost { .. } => (
             Vec::new(),
-            "what the history records is applied, and nothing else; `schemagate status` shows it".to_owned(),
+            "what the history records is applied (`schemagate status` shows it); beside it there may be what a file did \
+             outside a transaction"
+                .to_owned(),
             vec![
                 "look into the server's log: a statement that crashes its backend looks like this; then deploy again"
                     .to_owned(),

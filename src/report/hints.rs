@@ -36,6 +36,10 @@ pub(super) fn cause_hint(cause: Cause) -> &'static str {
         Cause::EndedItsTransaction => {
             "take COMMIT, ROLLBACK and the like out of the file; compare the database with the file by hand first"
         }
+        Cause::ChangedHistory => {
+            "a migration must not change the history table, and no trigger, rule or row policy may change what is written \
+             there"
+        }
         Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
         Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
         Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
@@ -61,6 +65,10 @@ pub(super) fn migration_hint(failure: &MigrationFailure) -> String {
         }
         "57014" => "the statement was cancelled: by statement_timeout (SCHEMAGATE_STATEMENT_TIMEOUT) or by a person",
         "42501" => "grant the privilege to this role, or run the migration as another one; then deploy again",
+        "3F000" => {
+            "the search_path names no schema that exists: set one (options=-c%20search_path=public in the URL), or write \
+             the schema before each name"
+        }
         "25006" => "the server took no writes: check that it is a primary, then deploy again",
         code if code.starts_with("53") || code == "58030" => {
             "the server is short of resources: mend that, then deploy again"
@@ -81,7 +89,8 @@ pub(super) fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<
         Some("25006") => "the session is read-only: lift default_transaction_read_only",
         Some("57014") => "the statement was cancelled: by statement_timeout or by a person; deploy again",
         Some(code) if code.starts_with("53") => "the server is short of resources: mend that, then deploy again",
-        Some(_) => "this may be a defect of schemagate: please report it with the lines above",
+        Some("42601" | "42883") => "this may be a defect of schemagate: please report it with the lines above",
+        Some(_) => "the database refuses what schemagate needs: mend what the server names, then deploy again",
         None => "deploy again",
     };
     vec![hint.to_owned()]
@@ -106,7 +115,7 @@ fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
         let table = history.map_or_else(|| format!("the history table ({table})"), TableName::quoted);
         return format!("GRANT SELECT, INSERT ON {table} TO this role (to only look, SELECT is enough)");
     }
-    "grant it: schemagate needs CREATE on the schema of its history table (or on the database, where that schema is \
-     missing), and SELECT and INSERT on the table"
+    "grant this role what the server names; besides, schemagate needs CREATE on the schema of its history table (or on the \
+     database, where that schema is missing), and SELECT and INSERT on the table"
         .to_owned()
 }

@@ -49,13 +49,17 @@ pub fn success(outcome: &UpToDate, progress: &Progress, elapsed: Duration) -> St
 }
 
 /// How a run that failed went, in one sentence.
-pub fn failure(progress: &Progress, elapsed: Duration, code: ExitCode) -> String {
+pub fn failure(progress: &Progress, elapsed: Duration, code: ExitCode, outcome_known: bool) -> String {
     let took = duration_text(elapsed);
-    let applied = match progress.applied.len() {
-        0 => "nothing".to_owned(),
-        count => counted(count, "migration"),
+    let applied = match (progress.applied.len(), outcome_known) {
+        (0, true) => "this run applied nothing".to_owned(),
+        (count, true) => format!("this run applied {}", counted(count, "migration")),
+        (0, false) => "whether this run applied anything is in the history".to_owned(),
+        (count, false) => {
+            format!("this run applied {}, and whether any more is in the history", counted(count, "migration"))
+        }
     };
-    format!("failed after {took} with exit code {}: this run applied {applied}", code.number())
+    format!("failed after {took} with exit code {}: {applied}", code.number())
 }
 
 /// What a failure is told as: reports first, where the words are too long for the last line, and the last line. Only

@@ -148,12 +148,29 @@ impl Run<'_> {
                 heard = Some(reason.clone());
                 resumptions = if progress.applied.len() > before { 1 } else { resumptions + 1 };
                 if resumptions > RESUMPTIONS {
-                    return Err(Error::SessionLost { reason, resumptions: RESUMPTIONS });
+                    // The last loss may have hit the answer to a COMMIT that took place.
+                    let done = self.read_once_more(target, progress, &mut planned).await;
+                    return done.ok_or(Error::SessionLost { reason, resumptions: RESUMPTIONS });
                 }
                 tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
             }
             need = Need::Write;
         }
+    }
+
+    /// What the history says after the last attempt; something only if nothing is pending any more.
+    async fn read_once_more(
+        &mut self,
+        target: Option<Version>,
+        progress: &mut Progress,
+        planned: &mut Vec<Applied>,
+    ) -> Option<UpToDate> {
+        let Looked { session, reading } = self.look(Need::Read).await.ok()?;
+        credit(&reading, planned, progress);
+        let plan = plan_for(self.settings, self.set, &reading, target).ok()?;
+        let done = plan.pending.is_empty().then(|| up_to_date(&plan));
+        session.close().await;
+        done
     }
 
     async fn pass(
@@ -213,7 +230,7 @@ impl Run<'_> {
         }
         // Also after a failure: the server is not to log a lost connection. One that does not answer is left.
         let patience = if self.stop.reason().is_some() { STOPPED_CLOSE } else { LONGEST_CLOSE };
-        let _ = tokio::time::timeout(patience, session.close()).await;
+        let _ = tokio::time::timeout(patience, leave(session, key)).await;
         applied.map(|()| Pass::Done(done))
     }
 
@@ -247,6 +264,7 @@ impl Run<'_> {
         let mut context = apply::Context {
             session,
             table: locked.reading.table.clone(),
+            rows: locked.reading.applied.len(),
             key,
             settings_sql: self.settings_sql(session),
             quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),
@@ -260,6 +278,15 @@ impl Run<'_> {
         watcher.close().await;
         applied.map_err(Error::from)
     }
+}
+
+/// Says good-bye. Behind a pooler the server's session goes on, so that lock and settings are given back first.
+async fn leave(session: Session, key: LockKey) {
+    if session.route == Route::Pooled {
+        // A pooler that resets sessions by itself has nothing left to do; a session that is gone has no lock.
+        let _ = session.query(&format!("{}; RESET ALL", key.unlock_sql())).await;
+    }
+    session.close().await;
 }
 
 /// The plan for what was read.

@@ -353,3 +353,46 @@ fn an_error_at_the_end_of_the_input_shows_the_last_line_that_says_something() {
         .assert_stdout("V1__a.sql:2:22: ")
         .assert_stdout("create table x (a int");
 }
+
+#[test]
+fn a_history_that_swallows_rows_keeps_the_release_out_and_nothing_of_it_is_kept() {
+    for swallow in [
+        "create function n() returns trigger language plpgsql as 'begin return null; end';
+         create trigger n before insert on drizzle.__migrations__ for each row execute function n()",
+        "create function n() returns trigger language plpgsql as 'begin new.version = new.version + 50; return new; end';
+         create trigger n before insert on drizzle.__migrations__ for each row execute function n()",
+        "create rule n as on insert to drizzle.__migrations__ do instead nothing",
+    ] {
+        let database = Database::new();
+        let first = Migrations::new().file("V1__a.sql", "create table account as select 0 as n;");
+        job(&database, &first).run().assert_code(0);
+        database.execute(swallow);
+        first.write("V2__b.sql", "update account set n = n + 100;");
+        for _ in 0..2 {
+            job(&database, &first).run().assert_code(1).assert_stdout("V2__b.sql: ").assert_stdout("state: nothing of");
+        }
+        assert_eq!(database.value("select n from account").as_deref(), Some("0"), "{swallow}");
+    }
+}
+
+#[test]
+fn a_file_that_changes_the_history_is_undone_before_anything_is_committed() {
+    for change in [
+        "truncate drizzle.__migrations__",
+        "delete from drizzle.__migrations__",
+        "insert into drizzle.__migrations__ values (99, 'x', 'x', '1')",
+        "alter table drizzle.__migrations__ alter column version type text",
+        "select set_config('transaction_read_only', 'on', false)",
+        "drop schema drizzle cascade",
+    ] {
+        let database = Database::new();
+        let folder = Migrations::new().file("V1__a.sql", "create table a ();");
+        job(&database, &folder).run().assert_code(0);
+        folder.write("V2__change.sql", format!("create table b (); {change};"));
+        let folder = folder.file("V3__c.sql", "create table c ();");
+        let outcome = job(&database, &folder).run();
+        outcome.assert_code(1).assert_stdout("V2__change.sql").assert_stdout("state: nothing of this run was kept");
+        assert_eq!(database.tables(), ["a"], "{change}");
+        assert_eq!(database.value("select max(version) from drizzle.__migrations__").as_deref(), Some("1"), "{change}");
+    }
+}

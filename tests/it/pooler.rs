@@ -136,3 +136,16 @@ fn a_pool_without_a_free_session_is_given_up_at_the_deadline() {
         gate.expect(&url, 0, &["applied 1 migration"]);
     }
 }
+
+#[test]
+fn a_session_pooler_that_resets_nothing_keeps_neither_lock_nor_settings() {
+    let gate = Gate::new();
+    let database = Database::new();
+    let settings = ["pool_mode = session", "server_reset_query ="];
+    let Some(pooler) = Pgbouncer::start(database.address(), &settings) else { return };
+    gate.expect(pooler.url(database.name()), 0, &["applied 1 migration"]);
+    database.assert_no_advisory_lock();
+    let mut next = Connection::open(&pooler.url(database.name())).unwrap();
+    assert_eq!(next.column("show default_transaction_isolation"), ["read committed"]);
+    assert_eq!(next.column("show lock_timeout"), ["0"]);
+}

@@ -319,3 +319,36 @@ fn at_whatever_moment_the_signal_comes_the_exit_code_says_what_is_applied() {
     }
     assert!(seen.contains(&Some(143)), "{seen:?}");
 }
+
+#[test]
+fn a_stop_while_the_commit_is_unanswered_does_not_say_that_nothing_was_applied() {
+    let database = Database::new();
+    let folder = Migrations::new().file("V1__a.sql", "create table a ();");
+    let proxy = Proxy::holding(database.address().port, "COMMIT");
+    let run = Job::new().env("DATABASE_URL", proxy.url(database.name())).migrations(folder.path()).spawn();
+    database.wait_until("select to_regclass('a') is not null", SOON);
+    run.signal(Signal::TERM);
+    let outcome = run.wait();
+    outcome.assert_code(143).assert_stdout("whether this run applied anything is in the history");
+    assert!(!outcome.stdout.contains("\"applied\":0,\"elapsed_ms\""), "{outcome}");
+}
+
+#[test]
+fn a_run_whose_output_nobody_reads_still_ends_within_five_seconds() {
+    let database = Database::new();
+    let notices = "do $$ begin for i in 1..20000 loop raise notice '% and some more words', i; end loop; end $$;";
+    let folder = Migrations::new().file("V1__a.sql", notices);
+    let mut job = std::process::Command::new(env!("CARGO_BIN_EXE_schemagate"))
+        .args(["--migrations", folder.path().to_str().unwrap()])
+        .env_clear()
+        .env("DATABASE_URL", database.url())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    database.wait_until("select exists (select from drizzle.__migrations__)", SOON);
+    let pid = rustix::process::Pid::from_child(&job);
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    let asked = std::time::Instant::now();
+    assert_eq!(job.wait().unwrap().code(), Some(143));
+    assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
+}
