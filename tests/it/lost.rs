@@ -67,7 +67,8 @@ fn a_migration_that_ends_its_own_session_is_tried_four_times_and_no_more() {
 
 #[test]
 fn a_commit_whose_answer_is_lost_is_read_from_the_history() {
-    for cut in [Cut::After("COMMIT"), Cut::Before("COMMIT"), Cut::After("INSERT INTO \"drizzle\""), Cut::After("BEGIN")]
+    for cut in
+        [Cut::After("; COMMIT;"), Cut::Before("; COMMIT;"), Cut::After("INSERT INTO \"drizzle\""), Cut::After("BEGIN")]
     {
         for atomicity in ["release", "migration"] {
             let database = Database::new();

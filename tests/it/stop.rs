@@ -324,7 +324,7 @@ fn at_whatever_moment_the_signal_comes_the_exit_code_says_what_is_applied() {
 fn a_stop_while_the_commit_is_unanswered_does_not_say_that_nothing_was_applied() {
     let database = Database::new();
     let folder = Migrations::new().file("V1__a.sql", "create table a ();");
-    let proxy = Proxy::holding(database.address().port, "COMMIT");
+    let proxy = Proxy::holding(database.address().port, "; COMMIT;");
     let run = Job::new().env("DATABASE_URL", proxy.url(database.name())).migrations(folder.path()).spawn();
     database.wait_until("select to_regclass('a') is not null", SOON);
     run.signal(Signal::TERM);
@@ -345,7 +345,9 @@ fn a_run_whose_output_nobody_reads_still_ends_within_five_seconds() {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    database.wait_until("select exists (select from drizzle.__migrations__)", SOON);
+    let idle = "select exists (select from pg_stat_activity where datname = current_database()
+        and application_name = 'schemagate' and state <> 'active' and query like '%COMMIT%')";
+    database.wait_until(idle, SOON);
     let pid = rustix::process::Pid::from_child(&job);
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     let asked = std::time::Instant::now();
