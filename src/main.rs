@@ -33,8 +33,9 @@ fn main() -> ProcessExit {
     match start(&cli) {
         Ok(code) => code.into(),
         Err(error) => {
+            // The system gave no thread, descriptor or memory.
             complain(&format!("error: {error:#}"));
-            ExitCode::Defect.into()
+            ExitCode::TryAgain.into()
         }
     }
 }

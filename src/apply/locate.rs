@@ -11,13 +11,7 @@ pub(super) fn broken_protocol(reason: String) -> ServerError {
         severity: "ERROR".to_owned(),
         sqlstate: "08P01".to_owned(),
         message: format!("unexpected protocol message: {reason}"),
-        detail: None,
-        hint: None,
-        position: None,
-        internal: None,
-        context: None,
-        table: None,
-        constraint: None,
+        ..ServerError::default()
     }
 }
 

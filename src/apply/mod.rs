@@ -1,6 +1,7 @@
 //! Runs batches against a session that holds the lock. In: batches, the history table, a session. Out: what was
 //! applied, or how it failed and what state that left. Never connects again and never decides whether to.
 
+mod blame;
 mod error;
 mod index;
 mod locate;

@@ -44,13 +44,7 @@ fn server(sqlstate: &str) -> ServerError {
         severity: "ERROR".to_owned(),
         sqlstate: sqlstate.to_owned(),
         message: "words".to_owned(),
-        detail: None,
-        hint: None,
-        position: None,
-        internal: None,
-        context: None,
-        table: None,
-        constraint: None,
+        ..ServerError::default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use tokio_postgres::error::{DbError, ErrorPosition};
 
 /// An error or notice of the server, with every field a reader can use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerError {
     /// ERROR, FATAL, WARNING, NOTICE …
     pub severity: String,
@@ -230,13 +230,7 @@ mod tests {
             severity: "FATAL".to_owned(),
             sqlstate: sqlstate.to_owned(),
             message: message.to_owned(),
-            detail: None,
-            hint: None,
-            position: None,
-            internal: None,
-            context: None,
-            table: None,
-            constraint: None,
+            ..ServerError::default()
         }
     }
 

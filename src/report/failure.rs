@@ -85,6 +85,10 @@ const TABLES_EXIST: [&str; 2] = [
 
 type Details = (Vec<String>, String, Vec<String>);
 
+fn no_file(hint: Option<&str>) -> Details {
+    (Vec::new(), "no file was written".to_owned(), hint.into_iter().map(ToOwned::to_owned).collect())
+}
+
 fn untouched(hints: &[&str]) -> Details {
     (Vec::new(), UNTOUCHED.to_owned(), hints.iter().map(|hint| (*hint).to_owned()).collect())
 }
@@ -185,14 +189,8 @@ fn details(error: &Error) -> Details {
         Error::NotUpToDate { pending, divergent, missing, ahead } => {
             (Vec::new(), String::new(), not_up_to_date_hints(*pending, divergent + missing, *ahead))
         }
-        Error::NewName(error) => {
-            (Vec::new(), "no file was written".to_owned(), error.hint().into_iter().map(ToOwned::to_owned).collect())
-        }
-        Error::Write { .. } => (
-            Vec::new(),
-            "no file was written".to_owned(),
-            vec!["check the folder's permissions and the room on its disk".to_owned()],
-        ),
+        Error::NewName(error) => no_file(error.hint()),
+        Error::Write { .. } => no_file(Some("check the folder's permissions and the room on its disk")),
         Error::Output { .. } => (
             Vec::new(),
             String::new(),
