@@ -10,6 +10,7 @@ use crate::support::cluster::free_port;
 use crate::support::database::Database;
 use crate::support::gate::{CANARY, Gate};
 use crate::support::job::{Job, Signal};
+use crate::support::poll;
 use crate::support::server::{Server, Stop};
 use crate::support::skipped;
 use crate::support::tls::write_private;
@@ -445,7 +446,8 @@ fn a_server_without_a_free_connection_is_waited_for() {
         grant all on schema public to app",
     );
     let url = server.address().url_as("app", "postgres");
-    let open = |_| crate::support::connection::Connection::open(&url).unwrap();
+    // A session that has said good-bye holds its slot until its process is gone.
+    let open = |_| poll("a slot is free", SOON, || crate::support::connection::Connection::open(&url).ok());
     let mut taken: Vec<_> = (0..3).map(open).collect();
     let mut run = gate.job(&url).env("SCHEMAGATE_CONNECT_DEADLINE", "60s").spawn();
     run.wait_for_line("(53300)", SOON);
