@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::apply::{ApplyError, DatabaseState, Phase};
+use crate::apply::{ApplyError, Cause, DatabaseState, Phase};
 use crate::exit_code::ExitCode;
 use crate::history::HistoryError;
 use crate::migrations::new::NewNameError;
@@ -294,6 +294,7 @@ fn apply_code(error: &ApplyError) -> ExitCode {
         ApplyError::Migration(failure) if failure.error.sqlstate == "25006" && failure.phase == Phase::Statement => {
             ExitCode::NotPermitted
         }
+        ApplyError::Unrecordable { cause: Cause::PartOfOtherText, .. } => ExitCode::Refused,
         ApplyError::Migration(_) | ApplyError::Unrecordable { .. } => ExitCode::MigrationFailed,
         ApplyError::TableLocks(_) => ExitCode::TryAgain,
         ApplyError::Changed { .. } => ExitCode::Refused,

@@ -292,7 +292,7 @@ pub struct Batch<'a> {
 pub fn batches<'a>(pending: Vec<Reviewed<'a>>, atomicity: Atomicity) -> Vec<Batch<'a>> {
     let mut batches: Vec<Batch<'a>> = Vec::new();
     for migration in pending {
-        let transactional = !migration.no_transaction();
+        let transactional = migration.transactional();
         match batches.last_mut() {
             Some(last) if transactional && last.transactional && atomicity == Atomicity::Release => {
                 last.migrations.push(migration);

@@ -18,9 +18,9 @@ pub struct Reviewed<'a> {
 }
 
 impl Reviewed<'_> {
-    /// Whether it runs outside a transaction.
-    pub fn no_transaction(&self) -> bool {
-        self.judgement.no_transaction
+    /// Whether it runs in one transaction as a whole.
+    pub fn transactional(&self) -> bool {
+        !self.judgement.leaves_transaction()
     }
 }
 
@@ -70,7 +70,10 @@ pub fn review<'a>(pending: &[&'a Migration]) -> Result<Vec<Reviewed<'a>>, Review
     for migration in pending {
         let text = migration.read()?;
         let sql = Migration::statements_text(&text);
-        let judgement = script::judge(sql);
+        let judgement = match migration.drizzle() {
+            Some(_) => script::judge_drizzle(sql),
+            None => script::judge(sql),
+        };
         findings.extend(judgement.refusals.iter().map(|refusal| finding(migration, sql, refusal)));
         if let Some(line) = judgement.sets_lock_timeout {
             tracing::warn!(
@@ -103,7 +106,7 @@ pub fn created_tables(reviewed: &[Reviewed<'_>]) -> Vec<TableName> {
     reviewed
         .iter()
         // Outside a transaction a statement can be repeated: a run that ended before the row was written left its table.
-        .filter(|reviewed| !reviewed.no_transaction())
+        .filter(|reviewed| reviewed.transactional())
         .flat_map(|reviewed| &reviewed.judgement.creates)
         .filter(|table| seen.insert((*table).clone()))
         .cloned()

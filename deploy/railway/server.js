@@ -1,20 +1,23 @@
 // A minimal application that needs its schema: it counts its visits. It creates no table and checks no version;
-// that the table is there when it starts is the work of the pre-deploy command.
+// that the table is there when it starts is the work of the pre-deploy command, which applies drizzle/.
 
 import { createServer } from "node:http";
+import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
+import { visits } from "./schema.js";
 
-const database = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
 // A connection that is lost while idle is replaced; without a listener it would end the process.
-database.on("error", (error) => console.error(error.message));
+pool.on("error", (error) => console.error(error.message));
+const database = drizzle(pool);
 
 const routes = {
   "/": async () => {
-    const { rows } = await database.query("INSERT INTO visits DEFAULT VALUES RETURNING id");
-    return `visit ${rows[0].id}\n`;
+    const [visit] = await database.insert(visits).values({}).returning({ id: visits.id });
+    return `visit ${visit.id}\n`;
   },
   "/health": async () => {
-    await database.query("SELECT FROM visits LIMIT 1");
+    await database.select().from(visits).limit(1);
     return "ok\n";
   },
 };
@@ -36,6 +39,6 @@ const server = createServer(async (request, response) => {
 server.listen(Number(process.env.PORT ?? 3000), "::");
 
 process.once("SIGTERM", () => {
-  server.close(() => database.end());
+  server.close(() => pool.end());
   server.closeIdleConnections();
 });

@@ -85,8 +85,7 @@ impl Transaction<'_, '_> {
     }
 
     fn statement(&self, index: usize, completed: usize, error: &ServerError) -> Option<Statement> {
-        let migration = self.batch.migrations.get(index)?.migration;
-        locate(migration, completed, error)
+        locate(self.batch.migrations.get(index)?, None, completed, error)
     }
 }
 

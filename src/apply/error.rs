@@ -33,6 +33,15 @@ pub enum DatabaseState {
         /// How many migrations of this run are kept.
         migrations: usize,
     },
+    /// A file that leaves its transaction failed behind its COMMIT: what stands before that is kept, and recorded so.
+    PartKept {
+        /// The file.
+        file: String,
+        /// The index it left invalid, if it is one.
+        invalid_index: Option<String>,
+        /// How many migrations of this run are kept.
+        migrations: usize,
+    },
     /// The server did not answer in time; it rolls back as soon as it notices.
     RollingBack {
         /// How many migrations of this run are kept.
@@ -114,6 +123,8 @@ pub enum Cause {
     IndexBeingBuilt,
     /// An index of that name exists, and it is not the one that the file describes.
     IndexOfOtherDefinition,
+    /// An earlier run did what stood before its COMMIT, and the file has changed since.
+    PartOfOtherText,
 }
 
 /// How applying failed.
@@ -189,6 +200,9 @@ fn cause_text(cause: Cause) -> &'static str {
         Cause::NotRecorded => "the history does not hold it after the COMMIT",
         Cause::IndexInvalid => "the index it built is not valid",
         Cause::IndexBeingBuilt => "another session is building the index",
+        Cause::PartOfOtherText => {
+            "an earlier run did what stood before its COMMIT and not the rest, and the file has changed since"
+        }
         Cause::IndexOfOtherDefinition => "an index of that name exists, and it is not the one that this file describes",
     }
 }

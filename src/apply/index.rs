@@ -88,7 +88,7 @@ async fn is_described(
     sql: &str,
 ) -> Result<bool, ApplyError> {
     const DOING: &str = "comparing an index with its file";
-    let end = work.reviewed.judgement.no_transaction_statement.as_ref().map_or(0, |statement| statement.range.end);
+    let end = work.statement().map_or(0, |statement| statement.range.end);
     let definition = sql.get(created.definition_start..end).unwrap_or_default();
     let twin = format!(
         "BEGIN; CREATE TEMP TABLE {TWIN} (LIKE {table}) ON COMMIT DROP; \

@@ -32,11 +32,15 @@ pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<
 /// The message that puts the session back and records a migration, in the transaction `id` or not at all. A file that
 /// ended its transaction unseen ends its session here: what follows in the pipeline must not run outside.
 pub(super) fn record_message(context: &Context<'_>, migration: &Migration, id: &str) -> String {
+    closing_message(context, &context.table.record_sql(migration, id), id)
+}
+
+/// As [`record_message`], with any statements for a record.
+pub(super) fn closing_message(context: &Context<'_>, record: &str, id: &str) -> String {
     format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; {fence}; {RESTORE}{RESET}{settings}{record}; {renew}",
         fence = fence_sql(id),
         settings = context.settings_sql,
-        record = context.table.record_sql(migration, id),
         renew = context.key.renew_sql()
     )
 }

@@ -7,6 +7,7 @@ mod index;
 mod locate;
 mod message;
 mod no_transaction;
+mod part;
 mod transaction;
 mod wait;
 

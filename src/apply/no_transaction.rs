@@ -1,9 +1,12 @@
-//! One migration that cannot run in a transaction. In: a file with one repeatable statement. Out: the statement done
-//! and its row written, or what it left behind. A crash in between is made good by the next run.
+//! One migration that leaves the transaction. In: a file with repeatable statements, of drizzle-kit also with a part in a
+//! transaction before them. Out: all done and its row written, or what it left behind. A crash in between is made good
+//! by the next run.
+
+use std::ops::Range;
 
 use tokio::time::Instant;
 
-use crate::migrations::script::ConcurrentIndex;
+use crate::migrations::script::{ConcurrentIndex, LoneStatement};
 use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
 use crate::postgres::server_error::{QueryError, ServerError};
@@ -17,13 +20,20 @@ use super::message::{begin, read_back_sql, record_message};
 use super::wait::{Ended, Wait, ask};
 use super::{
     Applied, ApplyError, Cause, Context, DatabaseState, FIRST_PAUSE, MigrationFailure, Phase, Progress, RecoveryPoint,
-    put_back,
+    part, put_back,
 };
+
+/// How many words of a statement are shown.
+const NAMED_WORDS: usize = 8;
 
 /// A migration in work, and what must be known of it to say how it ended.
 pub(super) struct Work<'a> {
     pub(super) reviewed: &'a Reviewed<'a>,
     pub(super) wait: Wait,
+    /// Which of its statements runs.
+    at: usize,
+    /// Whether what stands before its COMMIT is done, and recorded as done.
+    part_kept: bool,
     /// How many migrations of this run are committed.
     kept: usize,
     between: DatabaseState,
@@ -38,28 +48,48 @@ pub(super) async fn run(
     let Some(reviewed) = batch.migrations.first() else { return Ok(()) };
     progress.begin(check_lock(context, progress).await?);
     let between = DatabaseState::between(progress);
-    let mut work = Work { reviewed, wait: Wait::new(&context.stop), kept: progress.applied.len(), between };
+    let wait = Wait::new(&context.stop);
+    let mut work = Work { reviewed, wait, at: 0, part_kept: false, kept: progress.applied.len(), between };
     let text = reviewed.migration.read().map_err(|source| work.changed(source))?;
-    let sql = Migration::statements_text(&text);
+    let sql = reviewed.judgement.sent(Migration::statements_text(&text));
     let started = Instant::now();
-    if make_room(context, &mut work, sql).await? {
-        tracing::info!("{}: its index is there and valid, only its row was missing", work.file());
-    } else {
-        execute(context, &mut work, sql).await?;
-        tracing::info!(
-            migration = work.file(),
-            elapsed_ms = crate::postgres::milliseconds(started.elapsed()),
-            "{} ran outside a transaction in {}",
-            work.file(),
-            crate::postgres::duration_text(started.elapsed())
-        );
+    if let Some(commit) = &reviewed.judgement.commit {
+        let before = sql.get(..commit.start).unwrap_or_default();
+        work.part_kept = part::run(context, &mut work, before, progress).await?;
     }
+    for (at, statement) in reviewed.judgement.lone.iter().enumerate() {
+        work.at = at;
+        run_statement(context, &mut work, statement, &sql).await?;
+    }
+    put_back(context).await?;
     record(context, &mut work, batch, progress).await?;
     progress.applied.push(Applied {
         version: reviewed.migration.version(),
         file: work.file().to_owned(),
         elapsed: started.elapsed(),
     });
+    Ok(())
+}
+
+async fn run_statement(
+    context: &Context<'_>,
+    work: &mut Work<'_>,
+    statement: &LoneStatement,
+    sql: &str,
+) -> Result<(), ApplyError> {
+    let started = Instant::now();
+    let described = work.describe();
+    if make_room(context, work, sql).await? {
+        tracing::info!("{described}: its index is there and valid already");
+        return Ok(());
+    }
+    execute(context, work, statement, sql).await?;
+    tracing::info!(
+        migration = work.file(),
+        elapsed_ms = crate::postgres::milliseconds(started.elapsed()),
+        "{described} ran outside a transaction in {}",
+        crate::postgres::duration_text(started.elapsed())
+    );
     Ok(())
 }
 
@@ -72,14 +102,35 @@ impl Work<'_> {
         ApplyError::Changed { source, state: self.between.clone() }
     }
 
+    /// The file, and which of its statements where there are several.
+    fn describe(&self) -> String {
+        match (self.reviewed.judgement.lone.len(), self.statement()) {
+            (2.., Some(statement)) => {
+                let words: Vec<&str> = statement.text.split_whitespace().take(NAMED_WORDS).collect();
+                format!("{}: {}", self.file(), words.join(" "))
+            }
+            _ => self.file().to_owned(),
+        }
+    }
+
+    /// The statement that runs, or is to run.
+    pub(super) fn statement(&self) -> Option<&LoneStatement> {
+        self.reviewed.judgement.lone.get(self.at)
+    }
+
     /// What the statement did stays, and no row says so.
     pub(super) fn not_undone(&self, invalid_index: Option<String>) -> DatabaseState {
-        DatabaseState::NotUndone { file: self.file().to_owned(), invalid_index, migrations: self.kept }
+        let (file, migrations) = (self.file().to_owned(), self.kept);
+        if self.part_kept {
+            DatabaseState::PartKept { file, invalid_index, migrations }
+        } else {
+            DatabaseState::NotUndone { file, invalid_index, migrations }
+        }
     }
 
     /// The state after the statement failed. One that builds no index (CALL, VACUUM) may have committed parts by itself.
     fn state(&self, invalid_index: Option<String>) -> DatabaseState {
-        if invalid_index.is_some() || self.creates().is_none() {
+        if invalid_index.is_some() || self.creates().is_none() || self.part_kept || self.at > 0 {
             self.not_undone(invalid_index)
         } else {
             self.between.clone()
@@ -88,12 +139,19 @@ impl Work<'_> {
 
     /// Our own decision not to go on, before the statement ran.
     pub(super) fn refuse(&self, cause: Cause) -> ApplyError {
-        ApplyError::Unrecordable { file: self.file().to_owned(), cause, state: self.between.clone() }
+        ApplyError::Unrecordable { file: self.file().to_owned(), cause, state: self.between() }
     }
 
-    fn failure(&self, phase: Phase, error: ServerError, state: DatabaseState) -> ApplyError {
+    pub(super) fn failure(
+        &self,
+        phase: Phase,
+        error: ServerError,
+        state: DatabaseState,
+        sent: Range<usize>,
+        completed: usize,
+    ) -> ApplyError {
         let statement = match phase {
-            Phase::Statement => locate(self.reviewed.migration, 0, &error),
+            Phase::Statement => locate(self.reviewed, Some(sent), completed, &error),
             Phase::DeferredConstraints | Phase::Record | Phase::Commit => None,
         };
         ApplyError::Migration(Box::new(MigrationFailure {
@@ -117,7 +175,7 @@ impl Work<'_> {
                 ApplyError::Stopped { reason, during: Some(self.file().to_owned()), state }
             }
             (Ended::Failed { error: QueryError::Server(error), .. }, None) if error.lost_to_other_sessions() => {
-                self.failure(Phase::Record, *error, state)
+                self.failure(Phase::Record, *error, state, 0..0, 0)
             }
             (Ended::Failed { error, .. }, None) => ApplyError::Own { doing, source: error, state },
         }
@@ -144,11 +202,12 @@ impl Work<'_> {
 
     /// The index that the statement builds.
     pub(super) fn creates(&self) -> Option<&ConcurrentIndex> {
-        self.reviewed.judgement.no_transaction_statement.as_ref()?.creates_index.as_ref()
+        self.statement()?.creates_index.as_ref()
     }
 
+    /// The state before the statement runs.
     pub(super) fn between(&self) -> DatabaseState {
-        self.between.clone()
+        if self.part_kept || self.at > 0 { self.not_undone(None) } else { self.between.clone() }
     }
 
     /// The name of the index that the statement builds, if it is there and invalid.
@@ -171,18 +230,26 @@ async fn check_lock(context: &Context<'_>, progress: &Progress) -> Result<Recove
     }
 }
 
-/// Sends the statement and puts the session back; a build must leave a valid index.
-async fn execute(context: &Context<'_>, work: &mut Work<'_>, sql: &str) -> Result<(), ApplyError> {
-    if work.reviewed.judgement.no_transaction_statement.as_ref().is_some_and(|statement| statement.concurrently) {
+/// Sends the statement; a build must leave a valid index.
+async fn execute(
+    context: &Context<'_>,
+    work: &mut Work<'_>,
+    statement: &LoneStatement,
+    sql: &str,
+) -> Result<(), ApplyError> {
+    if statement.concurrently {
         // It waits for every older writer by design; a timeout would only leave an invalid index behind.
-        let set = ask(context, &mut work.wait, "setting lock_timeout", "SET lock_timeout = 0").await;
-        set.map_err(|ended| work.ended("setting lock_timeout", ended, work.between.clone()))?;
+        set(context, work, "SET lock_timeout = 0").await?;
     }
-    let ran = ask(context, &mut work.wait, work.reviewed.migration.file(), sql).await;
+    let sent = sql.get(statement.sent.clone()).unwrap_or_default();
+    let ran = ask(context, &mut work.wait, work.reviewed.migration.file(), sent).await;
     if let Err(ended) = ran {
-        return Err(explain(context, work, ended).await);
+        return Err(explain(context, work, statement, ended).await);
     }
-    put_back(context).await?;
+    if statement.concurrently {
+        // For what may follow; what the file itself has set before is not known any more.
+        set(context, work, &format!("RESET lock_timeout; {}", context.settings_sql)).await?;
+    }
     let Some(created) = work.creates() else { return Ok(()) };
     let found = find(context, &mut Wait::deaf(&context.stop), created).await;
     match found.map_err(|ended| work.ended("looking for an index", ended, work.not_undone(None)))? {
@@ -195,8 +262,13 @@ async fn execute(context: &Context<'_>, work: &mut Work<'_>, sql: &str) -> Resul
     }
 }
 
+async fn set(context: &Context<'_>, work: &mut Work<'_>, sql: &str) -> Result<(), ApplyError> {
+    let set = ask(context, &mut work.wait, "setting lock_timeout", sql).await;
+    set.map(drop).map_err(|ended| work.ended("setting lock_timeout", ended, work.between()))
+}
+
 /// What is left behind: a cancelled or failed build leaves an invalid index, and that is to be said.
-async fn explain(context: &Context<'_>, work: &Work<'_>, ended: Ended) -> ApplyError {
+async fn explain(context: &Context<'_>, work: &Work<'_>, statement: &LoneStatement, ended: Ended) -> ApplyError {
     let name = work.creates().map(|created| created.index.clone());
     let error = match (ended, work.wait.stopping()) {
         (Ended::Failed { error: error @ QueryError::Lost { .. }, .. }, _) => {
@@ -221,7 +293,9 @@ async fn explain(context: &Context<'_>, work: &Work<'_>, ended: Ended) -> ApplyE
             during: Some(work.file().to_owned()),
             state: work.state(seen.unwrap_or(name)),
         },
-        (Ok(error), Ok(invalid)) => work.failure(Phase::Statement, error, work.state(invalid)),
+        (Ok(error), Ok(invalid)) => {
+            work.failure(Phase::Statement, error, work.state(invalid), statement.sent.clone(), 0)
+        }
         (Ok(_), Err(failed)) => failed,
     }
 }
@@ -259,7 +333,12 @@ async fn try_record(
         other => other,
     })?;
     let create = if context.table.exists { String::new() } else { format!("{}; ", context.table.create_sql()) };
-    let sql = format!("{create}{}; COMMIT", record_message(context, work.reviewed.migration, &id));
+    let migration = work.reviewed.migration;
+    let forget = match work.part_kept {
+        true => format!("; {}", context.table.forget_part_sql(migration.version())),
+        false => String::new(),
+    };
+    let sql = format!("{create}{}{forget}; COMMIT", record_message(context, migration, &id));
     // The word to stop comes too late for what is done: its row is a moment's work, and it is as well written.
     let recorded = ask(context, &mut Wait::deaf(&context.stop), DOING, &sql).await;
     if let Err(ended) = recorded {

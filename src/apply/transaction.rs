@@ -137,7 +137,7 @@ impl Transaction<'_, '_> {
                 self.drain().await?;
             }
             let text = reviewed.migration.read().map_err(Halt::Changed)?;
-            self.send(Part::File(index), Migration::statements_text(&text)).await?;
+            self.send(Part::File(index), &reviewed.judgement.sent(Migration::statements_text(&text))).await?;
             drop(text);
             let record = record_message(self.context, reviewed.migration, id);
             if !record.is_ascii() {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use schemagate::error::Error;
 use schemagate::migrations::MigrationSet;
+use schemagate::migrations::drizzle::oddity_lines;
 use schemagate::postgres::connect::Dialer;
 use schemagate::postgres::startup::SessionParameters;
 use schemagate::postgres::url::Target;
@@ -54,7 +55,11 @@ pub(crate) fn run<'a>(settings: &'a Settings, set: &'a MigrationSet, stop: &Stop
 
 /// Takes the migrations in.
 pub(crate) fn load(settings: &Settings) -> Result<MigrationSet, Error> {
-    Ok(MigrationSet::load(settings.migrations.as_deref())?)
+    let set = MigrationSet::load(settings.migrations.as_deref())?;
+    for line in oddity_lines(set.oddities()) {
+        tracing::warn!("{}: {line}", set.origin());
+    }
+    Ok(set)
 }
 
 /// Prints a result. A reader that has gone away is no failure; a disk without room is.

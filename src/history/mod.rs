@@ -1,6 +1,8 @@
 //! Owns the one history table: its SQL, its rows. In: a table name and a session's answers. Out: what is applied, and
 //! the statements that create the table and record a migration. The rows are refinery's own. Never runs a migration.
 
+mod progress;
+
 use std::fmt;
 
 use crate::migrations::{Checksum, Migration, Version, VersionWidth};

@@ -125,6 +125,11 @@ impl FileName {
         parse_strictly(file_name).map_err(|reason| NameFault { reason, nearest: nearest(file_name) })
     }
 
+    /// Makes the name of a migration whose file another tool has named; it is ordered as a `V` file is.
+    pub(super) fn numbered(version: Version, name: String) -> FileName {
+        FileName { prefix: Prefix::Versioned, version, digits: 0, name }
+    }
+
     /// Gives the prefix.
     pub fn prefix(&self) -> Prefix {
         self.prefix

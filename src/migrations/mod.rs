@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod checksum;
+pub mod drizzle;
 mod embedded;
+mod file;
 mod file_name;
 pub mod new;
 mod problem;
@@ -15,6 +17,7 @@ mod refinery;
 pub mod script;
 
 pub use checksum::{Checksum, ChecksumError, VersionWidth};
+pub use drizzle::{DrizzleFault, DrizzleRow, Layout, Oddity};
 pub use file_name::{FileName, NameFault, NameReason, Prefix};
 pub use problem::{Fault, IntakeError, Problem};
 
@@ -96,6 +99,7 @@ pub struct Migration {
     int4: Option<Checksum>,
     int8: Checksum,
     source: Source,
+    drizzle: Option<Box<DrizzleRow>>,
 }
 
 /// Where the text is read from.
@@ -112,7 +116,11 @@ impl Migration {
         let int4 = key.checksum(VersionWidth::Int4, text);
         let int8 = key.checksum_int8(text);
         let size_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        Migration { name, file, size_bytes, int4, int8, source }
+        Migration { name, file, size_bytes, int4, int8, source, drizzle: None }
+    }
+
+    fn of_drizzle(self, row: DrizzleRow) -> Migration {
+        Migration { drizzle: Some(Box::new(row)), ..self }
     }
 
     /// Gives the version.
@@ -135,6 +143,11 @@ impl Migration {
         &self.file
     }
 
+    /// Gives what Drizzle records of it; none where it is not one of drizzle-kit.
+    pub fn drizzle(&self) -> Option<&DrizzleRow> {
+        self.drizzle.as_deref()
+    }
+
     /// Gives the size of the text in bytes, a byte-order mark included.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
@@ -148,7 +161,7 @@ impl Migration {
     pub fn read(&self) -> Result<String, ReadError> {
         let text = match &self.source {
             Source::Text(text) => return Ok(text.to_string()),
-            Source::File(path) => refinery::read_text(path).map_err(|fault| self.read_error(fault))?,
+            Source::File(path) => file::read_text(path).map_err(|fault| self.read_error(fault))?,
         };
         if self.key().checksum_int8(&text) == self.int8 { Ok(text) } else { Err(self.changed()) }
     }
@@ -208,6 +221,13 @@ pub enum Origin {
     Embedded,
     /// A folder of refinery files.
     Folder(PathBuf),
+    /// A folder of drizzle-kit.
+    Drizzle {
+        /// Where.
+        folder: PathBuf,
+        /// How it is laid out.
+        layout: Layout,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -215,6 +235,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Embedded => f.write_str("the embedded migrations"),
             Origin::Folder(folder) => write!(f, "the migrations folder {}", folder.display()),
+            Origin::Drizzle { folder, .. } => write!(f, "the drizzle-kit folder {}", folder.display()),
         }
     }
 }
@@ -224,16 +245,21 @@ impl fmt::Display for Origin {
 pub struct MigrationSet {
     migrations: Vec<Migration>,
     origin: Origin,
+    oddities: Vec<Oddity>,
 }
 
 impl MigrationSet {
-    /// Reads the folder, or the embedded set where there is none. Each file is read once, one at a time.
+    /// Reads the folder, or the embedded set where there is none. Each file is read once, one at a time. A folder of
+    /// drizzle-kit is known by what it holds.
     ///
     /// # Errors
     /// [`IntakeError`] with every fault of every file.
     pub fn load(folder: Option<&Path>) -> Result<MigrationSet, IntakeError> {
         match folder {
-            Some(folder) => refinery::load(folder),
+            Some(folder) => match drizzle::recognise(folder) {
+                Some(layout) => drizzle::load(folder, layout),
+                None => refinery::load(folder),
+            },
             None => embedded::load(),
         }
     }
@@ -247,7 +273,8 @@ impl MigrationSet {
         let mut problems = Vec::new();
         for (file, text) in texts {
             let parsed = FileName::parse(file).map_err(Fault::Name);
-            match parsed.and_then(|name| problem::check_text(text).map(|()| name)) {
+            let judged = problem::check_text(text).and_then(|()| problem::check_not_blank(text));
+            match parsed.and_then(|name| judged.map(|()| name)) {
                 Ok(name) => {
                     migrations.push(Migration::of_text(name, file.to_owned(), text, Source::Text(text.into())));
                 }
@@ -255,7 +282,7 @@ impl MigrationSet {
             }
         }
         problems.extend(problem::duplicates(migrations.iter().map(|m| (m.file(), m.version()))));
-        MigrationSet::settle(Origin::Embedded, migrations, problems, false)
+        MigrationSet::settle(Origin::Embedded, migrations, problems)
     }
 
     /// Gives the set in order, or the problems in theirs.
@@ -263,17 +290,20 @@ impl MigrationSet {
         origin: Origin,
         mut migrations: Vec<Migration>,
         mut problems: Vec<Problem>,
-        drizzle: bool,
     ) -> Result<MigrationSet, IntakeError> {
         if migrations.is_empty() && problems.is_empty() {
             problems.push(Problem { file: String::new(), fault: Fault::NoMigrations });
         }
         if !problems.is_empty() {
             problems.sort_by(|a, b| a.file.cmp(&b.file));
-            return Err(IntakeError { origin, problems, drizzle });
+            return Err(IntakeError { origin, problems, drizzle_below: None });
         }
         migrations.sort_by_key(Migration::version);
-        Ok(MigrationSet { migrations, origin })
+        Ok(MigrationSet { migrations, origin, oddities: Vec::new() })
+    }
+
+    fn with_oddities(self, oddities: Vec<Oddity>) -> MigrationSet {
+        MigrationSet { oddities, ..self }
     }
 
     /// Walks the migrations by ascending version.
@@ -300,6 +330,11 @@ impl MigrationSet {
     pub fn get(&self, version: Version) -> Option<&Migration> {
         let place = self.migrations.binary_search_by_key(&version, Migration::version).ok()?;
         self.migrations.get(place)
+    }
+
+    /// Lists what is odd about the files and keeps nothing from running.
+    pub fn oddities(&self) -> &[Oddity] {
+        &self.oddities
     }
 
     /// Says where the set came from.

@@ -53,6 +53,12 @@ pub enum NewNameError {
         /// Where.
         path: PathBuf,
     },
+    /// The folder is numbered by drizzle-kit.
+    #[error("{folder} is a folder of drizzle-kit, which numbers its files itself")]
+    Drizzle {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder holds names from which no next one follows.
     #[error(transparent)]
     Folder(#[from] IntakeError),
@@ -63,21 +69,26 @@ impl NewNameError {
     pub fn is_usage(&self) -> bool {
         match self {
             NewNameError::Empty { .. } | NewNameError::Character { .. } | NewNameError::TooLong { .. } => true,
-            NewNameError::NoVersionLeft { .. } | NewNameError::Exists { .. } | NewNameError::Folder(_) => false,
+            NewNameError::NoVersionLeft { .. }
+            | NewNameError::Exists { .. }
+            | NewNameError::Drizzle { .. }
+            | NewNameError::Folder(_) => false,
         }
     }
 
     /// Gives the way out.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
             NewNameError::Empty { .. } | NewNameError::Character { .. } => {
-                Some("letters, digits and underscores are allowed; spaces and dashes become underscores")
+                "letters, digits and underscores are allowed; spaces and dashes become underscores"
             }
-            NewNameError::TooLong { .. } => Some("shorten the name"),
-            NewNameError::NoVersionLeft { .. } => Some("renumber the newest file"),
-            NewNameError::Exists { .. } => Some("give another name"),
-            NewNameError::Folder(error) => error.hint(),
-        }
+            NewNameError::TooLong { .. } => "shorten the name",
+            NewNameError::NoVersionLeft { .. } => "renumber the newest file",
+            NewNameError::Exists { .. } => "give another name",
+            NewNameError::Drizzle { .. } => "write it with `drizzle-kit generate --custom --name NAME`",
+            NewNameError::Folder(error) => return error.hint(),
+        };
+        Some(hint.to_owned())
     }
 }
 
@@ -87,12 +98,15 @@ impl NewNameError {
 /// # Errors
 /// [`NewNameError`]; [`NewNameError::Folder`] where a file's name is wrong or a version is taken twice.
 pub fn next_file(folder: &Path, name: &str, now: SystemTime) -> Result<PathBuf, NewNameError> {
-    let Listing { files, mut problems, drizzle } = Listing::of(folder);
+    if super::drizzle::recognise(folder).is_some() {
+        return Err(NewNameError::Drizzle { folder: folder.to_owned() });
+    }
+    let Listing { files, mut problems, drizzle_below } = Listing::of(folder);
     problems.extend(super::problem::duplicates(files.iter().map(|file| (file.label.as_str(), file.name.version()))));
     problems.retain(|Problem { fault, .. }| !matches!(fault, Fault::FolderMissing));
     if !problems.is_empty() {
         problems.sort_by(|a, b| a.file.cmp(&b.file));
-        return Err(IntakeError { origin: Origin::Folder(folder.to_owned()), problems, drizzle }.into());
+        return Err(IntakeError { origin: Origin::Folder(folder.to_owned()), problems, drizzle_below }.into());
     }
     let path = folder.join(next_file_name(files.iter().map(|file| &file.name), name, now)?);
     match path.symlink_metadata() {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::{fmt, io};
 
-use super::{BYTE_ORDER_MARK, NameFault, NameReason, Origin, Version};
+use super::{BYTE_ORDER_MARK, DrizzleFault, NameFault, NameReason, Origin, Version};
 
 /// The largest file in bytes: one message of the protocol, less its length word and final NUL
 /// (`PQ_LARGE_MESSAGE_LIMIT` in PostgreSQL's `libpq/libpq.h`).
@@ -17,8 +17,8 @@ pub struct IntakeError {
     pub origin: Origin,
     /// Every problem, by path.
     pub problems: Vec<Problem>,
-    /// Whether the folder looks like one of drizzle-kit.
-    pub drizzle: bool,
+    /// A folder of drizzle-kit that was found below the given one.
+    pub drizzle_below: Option<String>,
 }
 
 impl std::error::Error for IntakeError {}
@@ -41,15 +41,13 @@ impl IntakeError {
     /// Gives the way out of one problem. A folder of drizzle-kit is not renamed file by file.
     pub fn hint_for(&self, problem: &Problem) -> Option<String> {
         let renames = matches!(problem.fault, Fault::Name(_));
-        if self.drizzle && renames { None } else { problem.fault.hint() }
+        if self.drizzle_below.is_some() && renames { None } else { problem.fault.hint() }
     }
 
     /// Gives the way out that concerns the whole set; each problem may have its own besides.
-    pub fn hint(&self) -> Option<&'static str> {
-        self.drizzle.then_some(
-            "the folder looks like one of drizzle-kit, which this version does not read yet; \
-             give it a folder of files named V1__name.sql",
-        )
+    pub fn hint(&self) -> Option<String> {
+        let below = self.drizzle_below.as_ref()?;
+        Some(format!("{} below it is a folder of drizzle-kit: give that one", below.escape_debug()))
     }
 }
 
@@ -135,6 +133,9 @@ pub enum Fault {
     /// The folder holds none.
     #[error("no migrations in it")]
     NoMigrations,
+    /// The folder is one of drizzle-kit, and not as that writes it.
+    #[error(transparent)]
+    Drizzle(DrizzleFault),
 }
 
 impl Fault {
@@ -151,7 +152,8 @@ impl Fault {
             Fault::IsFolder => "rename the folder so that it does not end in .sql",
             Fault::FolderMissing => "check SCHEMAGATE_MIGRATIONS or --migrations, and that the image holds the folder",
             Fault::NotAFolder => "give the folder that holds the migrations, not a file",
-            Fault::NoMigrations => "a migration is a file named V1__name.sql",
+            Fault::NoMigrations => "a migration is a file named V1__name.sql, or what `drizzle-kit generate` writes",
+            Fault::Drizzle(fault) => fault.hint(),
             Fault::Unreadable { reason } if reason.kind() == io::ErrorKind::PermissionDenied => {
                 "let the user that schemagate runs as read it"
             }
@@ -177,24 +179,31 @@ fn name_hint(fault: &NameFault) -> String {
 /// Turns the bytes of a file into text.
 ///
 /// # Errors
-/// [`Fault::NotUtf8`], and what [`check_text`] finds.
+/// [`Fault::NotUtf8`].
 pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Fault> {
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let (offset, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
         let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
         Fault::NotUtf8 { offset, line: line_of(bytes, offset), utf16 }
-    })?;
-    check_text(&text).map(|()| text)
+    })
 }
 
-/// Judges a text as a whole, not what it says.
+/// Judges whether the server can hold a text.
 ///
 /// # Errors
-/// [`Fault::Nul`] and [`Fault::Empty`].
+/// [`Fault::Nul`].
 pub(super) fn check_text(text: &str) -> Result<(), Fault> {
-    if let Some(offset) = text.find('\0') {
-        return Err(Fault::Nul { line: line_of(text.as_bytes(), offset) });
+    match text.find('\0') {
+        Some(offset) => Err(Fault::Nul { line: line_of(text.as_bytes(), offset) }),
+        None => Ok(()),
     }
+}
+
+/// Judges whether a text says anything; a comment does.
+///
+/// # Errors
+/// [`Fault::Empty`].
+pub(super) fn check_not_blank(text: &str) -> Result<(), Fault> {
     let blank = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text).trim().is_empty();
     if blank { Err(Fault::Empty) } else { Ok(()) }
 }
@@ -223,7 +232,8 @@ mod tests {
     use crate::migrations::MigrationSet;
 
     fn fault(bytes: &[u8]) -> String {
-        decode(bytes.to_vec()).unwrap_err().to_string()
+        let judged = decode(bytes.to_vec()).and_then(|text| check_text(&text).and_then(|()| check_not_blank(&text)));
+        judged.unwrap_err().to_string()
     }
 
     #[test]

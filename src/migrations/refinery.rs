@@ -2,12 +2,14 @@
 //! a time; follows links once; never enters hidden entries or `qualification/`.
 
 use std::collections::HashSet;
-use std::fs::{self, DirEntry, File};
-use std::io::{self, Read};
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::drizzle;
+use super::file::read_text;
 use super::file_name::is_meant_as_sql;
-use super::problem::{LARGEST_FILE_BYTES, decode, duplicates};
+use super::problem::{check_not_blank, duplicates};
 use super::{Fault, FileName, IntakeError, Migration, MigrationSet, NameFault, NameReason, Origin, Problem, Source};
 
 /// A folder that holds no migrations of ours: the product's qualification package.
@@ -18,38 +20,18 @@ const PASSED_OVER: &str = "qualification";
 /// # Errors
 /// [`IntakeError`] with every problem of every file.
 pub(super) fn load(folder: &Path) -> Result<MigrationSet, IntakeError> {
-    let Listing { files, mut problems, drizzle } = Listing::of(folder);
+    let Listing { files, mut problems, drizzle_below } = Listing::of(folder);
     problems.extend(duplicates(files.iter().map(|file| (file.label.as_str(), file.name.version()))));
     let mut migrations = Vec::with_capacity(files.len());
     for file in files {
-        match read_text(&file.path) {
+        let read = read_text(&file.path).and_then(|text| check_not_blank(&text).map(|()| text));
+        match read {
             Ok(text) => migrations.push(Migration::of_text(file.name, file.label, &text, Source::File(file.path))),
             Err(fault) => problems.push(Problem { file: file.label, fault }),
         }
     }
-    MigrationSet::settle(Origin::Folder(folder.to_owned()), migrations, problems, drizzle)
-}
-
-/// Reads a file as text, judged as a whole.
-///
-/// # Errors
-/// Every [`Fault`] that a single file can have.
-pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
-    let unreadable = |reason| Fault::Unreadable { reason };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    let size_bytes = metadata.len();
-    if size_bytes > LARGEST_FILE_BYTES {
-        return Err(Fault::TooLarge { size_bytes });
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or(0) + 1);
-    // A file that grows meanwhile must not fill the memory.
-    let read = file.take(LARGEST_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    let size_bytes = u64::try_from(read).unwrap_or(u64::MAX);
-    if size_bytes > LARGEST_FILE_BYTES {
-        return Err(Fault::TooLarge { size_bytes });
-    }
-    decode(bytes)
+    let set = MigrationSet::settle(Origin::Folder(folder.to_owned()), migrations, problems);
+    set.map_err(|error| IntakeError { drizzle_below, ..error })
 }
 
 /// What a folder holds, by names alone.
@@ -58,8 +40,8 @@ pub(super) struct Listing {
     pub(super) files: Vec<Listed>,
     /// Files and folders with which something is wrong.
     pub(super) problems: Vec<Problem>,
-    /// Whether the folder looks like one of drizzle-kit.
-    pub(super) drizzle: bool,
+    /// A folder below that is one of drizzle-kit.
+    pub(super) drizzle_below: Option<String>,
 }
 
 /// One file of a listing.
@@ -90,7 +72,7 @@ struct Walk {
     linked_folders: Vec<Folder>,
     seen: HashSet<PathBuf>,
     problems: Vec<Problem>,
-    drizzle: bool,
+    drizzle_below: Option<String>,
 }
 
 impl Listing {
@@ -101,15 +83,14 @@ impl Listing {
             Ok(root) => walk.run(root),
             Err(fault) => walk.report(String::new(), fault),
         }
-        walk.drizzle |= fs::exists(folder.join("meta/_journal.json")).unwrap_or(false);
-        let Walk { mut files, linked_files, problems, drizzle, .. } = walk;
+        let Walk { mut files, linked_files, problems, drizzle_below, .. } = walk;
         // What is there itself wins over a link to it, so that its label does not depend on the links.
         files.sort_by(|a, b| a.label.cmp(&b.label));
         let mut seen = HashSet::new();
         files.extend(linked_files);
         files.retain(|file| seen.insert((file.real.clone(), file.name.clone())));
         files.sort_by(|a, b| a.label.cmp(&b.label));
-        Listing { files, problems, drizzle }
+        Listing { files, problems, drizzle_below }
     }
 }
 
@@ -169,6 +150,9 @@ impl Walk {
             }
             Err(reason) => return self.report(label, Fault::Unreadable { reason }),
         };
+        if metadata.is_dir() && self.drizzle_below.is_none() && drizzle::recognise(&path).is_some() {
+            self.drizzle_below = Some(label.clone());
+        }
         let real = if linked { fs::canonicalize(&path).unwrap_or(path.clone()) } else { folder.real.join(&name) };
         match (metadata.is_dir(), meant) {
             (true, true) => self.report(label, Fault::IsFolder),
@@ -182,7 +166,6 @@ impl Walk {
     }
 
     fn list(&mut self, label: String, path: PathBuf, real: PathBuf, linked: bool, name: Option<&str>) {
-        self.drizzle |= label.ends_with("/migration.sql");
         let not_unicode = NameFault { reason: NameReason::NotUnicode, nearest: None };
         match name.ok_or(not_unicode).and_then(FileName::parse) {
             Ok(name) => {
@@ -201,6 +184,8 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migrations::problem::LARGEST_FILE_BYTES;
+    use std::fs::File;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
     use tempfile::TempDir;
@@ -319,13 +304,13 @@ mod tests {
     }
 
     #[test]
-    fn a_drizzle_folder_is_recognised() {
+    fn a_drizzle_folder_below_the_given_one_is_named() {
         for layout in [
-            &[("0000_init.sql", "x"), ("meta/_journal.json", "{}")][..],
-            &[("20240501_init/migration.sql", "x"), ("20240501_init/snapshot.json", "{}")],
+            &[("db/0000_init.sql", "x"), ("db/meta/_journal.json", "{}")][..],
+            &[("db/20240501120000_init/migration.sql", "x"), ("db/20240501120000_init/snapshot.json", "{}")],
         ] {
             let error = load(folder(layout).path()).unwrap_err();
-            assert!(error.hint().unwrap().contains("drizzle-kit"));
+            assert_eq!(error.hint().unwrap(), "db below it is a folder of drizzle-kit: give that one");
         }
         assert!(load(folder(&[("v1__a.sql", "x")]).path()).unwrap_err().hint().is_none());
     }

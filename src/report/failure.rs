@@ -152,7 +152,7 @@ fn details(error: &Error) -> Details {
         Error::Several(errors) => {
             (Vec::new(), UNTOUCHED.to_owned(), errors.iter().flat_map(|error| details(error).2).collect())
         }
-        Error::Intake(error) => untouched(&[error.hint().unwrap_or(MEND_FILES)]),
+        Error::Intake(error) => untouched(&[error.hint().as_deref().unwrap_or(MEND_FILES)]),
         Error::Read(error) => untouched(&[error.hint()]),
         Error::Connect(error) => {
             let server = connecting::server_of(error).flat_map(|error| server_lines(Some(error))).collect();
@@ -189,7 +189,7 @@ fn details(error: &Error) -> Details {
         Error::NotUpToDate { pending, divergent, missing, ahead } => {
             (Vec::new(), String::new(), not_up_to_date_hints(*pending, divergent + missing, *ahead))
         }
-        Error::NewName(error) => no_file(error.hint()),
+        Error::NewName(error) => no_file(error.hint().as_deref()),
         Error::Write { .. } => no_file(Some("check the folder's permissions and the room on its disk")),
         Error::Output { .. } => (
             Vec::new(),

@@ -43,6 +43,7 @@ pub(super) fn cause_hint(cause: Cause) -> &'static str {
         Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
         Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
         Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
+        Cause::PartOfOtherText => "restore the file as it was deployed; put what is to change into a new one",
         Cause::IndexOfOtherDefinition => {
             "compare the two; drop the index that is there, or give the new one another name in a new file"
         }

@@ -50,8 +50,12 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
 }
 
 fn promise(batch: &Batch<'_>) -> &'static str {
+    let parts = batch.migrations.first().is_some_and(|reviewed| reviewed.judgement.commit.is_some());
     if batch.transactional {
         "one transaction, all or nothing"
+    } else if parts {
+        "not all or nothing: a transaction up to its COMMIT, then each statement alone; the next run goes on where this \
+         one fails"
     } else {
         "outside a transaction: not undone when it fails, repeated by the next run"
     }

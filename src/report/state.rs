@@ -25,6 +25,13 @@ pub fn state_text(state: &DatabaseState) -> String {
         DatabaseState::NotUndone { file, invalid_index: None, migrations } => {
             format!("what {file} did outside a transaction is not undone, and not recorded; {}", kept(*migrations))
         }
+        DatabaseState::PartKept { file, invalid_index, migrations } => format!(
+            "what {file} does before its COMMIT is done and stays, and the next run goes on after it{}; {}",
+            invalid_index.as_ref().map_or_else(String::new, |index| format!(
+                "; it left the invalid index {index}, which that run drops and builds anew"
+            )),
+            kept(*migrations)
+        ),
         DatabaseState::RollingBack { migrations } => {
             format!("the server rolls back the open transaction by itself; {}", kept(*migrations))
         }

@@ -11,7 +11,7 @@ use crate::apply::{self, Applied, ApplyError, DatabaseState, Progress};
 use crate::error::Error;
 use crate::existing;
 use crate::history::{self, HistoryError, Reading};
-use crate::migrations::{Migration, MigrationSet, Version, VersionWidth};
+use crate::migrations::{Migration, MigrationSet, Origin, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
 use crate::postgres::attempt::ConnectError;
 use crate::postgres::connect::{Dialer, Need};
@@ -114,7 +114,9 @@ impl Run<'_> {
 
     fn reading(&self, answer: &[Rows]) -> Result<Reading, Error> {
         let mut reading = history::read(&self.settings.history_table, answer)?;
-        if !reading.table.exists && self.set.iter().any(|migration| !migration.version().fits_int4()) {
+        // Drizzle's next layout numbers by time: the table of a journal's database is to hold those versions too.
+        let drizzle = matches!(self.set.origin(), Origin::Drizzle { .. });
+        if !reading.table.exists && (drizzle || self.set.iter().any(|migration| !migration.version().fits_int4())) {
             reading.table.width = VersionWidth::Int8;
         }
         Ok(reading)

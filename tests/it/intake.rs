@@ -155,7 +155,7 @@ fn a_folder_that_is_missing_empty_or_a_file_is_refused() {
 
     [time] error 1 problem in the migrations folder [tmp]/empty
       no migrations in it
-        hint: a migration is a file named V1__name.sql
+        hint: a migration is a file named V1__name.sql, or what `drizzle-kit generate` writes
     state: nothing was changed
     hint: mend the files named, each as its own hint says, and deploy again
 
@@ -178,17 +178,17 @@ fn a_folder_whose_name_is_no_unicode_is_refused_and_the_embedded_set_is_not_take
 }
 
 #[test]
-fn a_folder_of_drizzle_kit_gets_its_own_hint_and_no_advice_to_rename() {
+fn the_folder_above_one_of_drizzle_kit_gets_a_hint_and_no_advice_to_rename() {
     let folder = Migrations::new()
-        .file("meta/_journal.json", "{}")
-        .file("0000_first.sql", "select 1;")
-        .file("0001_second.sql", "select 1;");
+        .file("drizzle/meta/_journal.json", "{}")
+        .file("drizzle/0000_first.sql", "select 1;")
+        .file("drizzle/0001_second.sql", "select 1;");
     insta::assert_snapshot!(refused(folder.path()), @r#"
     [time] error 2 problems in the migrations folder [tmp]
-      0000_first.sql: the prefix V is missing before the version
-      0001_second.sql: the prefix V is missing before the version
+      drizzle/0000_first.sql: the prefix V is missing before the version
+      drizzle/0001_second.sql: the prefix V is missing before the version
     state: nothing was changed
-    hint: the folder looks like one of drizzle-kit, which this version does not read yet; give it a folder of files named V1__name.sql
+    hint: drizzle below it is a folder of drizzle-kit: give that one
     "#);
 }
 

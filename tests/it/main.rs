@@ -12,6 +12,7 @@
 mod apply;
 mod arguments;
 mod connection;
+mod drizzle;
 mod exit_codes;
 mod failure;
 mod harness;

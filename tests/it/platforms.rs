@@ -78,7 +78,7 @@ fn the_compose_application_waits_for_the_run_and_the_run_for_the_database() {
 #[test]
 fn the_example_application_finds_its_schema_after_the_run() {
     let database = Database::new();
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/railway/migrations");
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/railway/drizzle");
     Job::on(&database).migrations(&migrations).run().assert_code(0);
     // What server.js says to the database.
     assert_eq!(database.value("INSERT INTO visits DEFAULT VALUES RETURNING id").as_deref(), Some("1"));

@@ -1,7 +1,9 @@
 //! Judges one file. In: its text. Out: a [`Judgement`]: every refusal at once, and the facts that plan and apply need.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use super::chunks::{Breakpoint, Chunks, Refused, breakpoint};
 use super::classify::{Outside, StatementKind, classify};
 use super::directive::{NO_TRANSACTION, directive, means_no_transaction};
 use super::facts::{ConcurrentIndex, Gone, concurrent_index, created_table, setting};
@@ -29,8 +31,32 @@ pub struct Judgement {
     pub uncertain: bool,
     /// The tables that the file creates to stay, but those that it drops or renames before.
     pub creates: Vec<TableName>,
-    /// The statement of a no-transaction file that may run.
-    pub no_transaction_statement: Option<NoTransactionStatement>,
+    /// The COMMIT with which a drizzle-kit file leaves its transaction: what stands before it is its transactional part.
+    pub commit: Option<Range<usize>>,
+    /// What runs outside a transaction, one by one: the statement of a no-transaction file, or those behind the COMMIT.
+    pub lone: Vec<LoneStatement>,
+    /// Where a breakpoint ends a statement that has no semicolon: Drizzle sends the chunks by themselves.
+    pub open_breakpoints: Vec<usize>,
+}
+
+impl Judgement {
+    /// Whether something of the file runs outside a transaction.
+    pub fn leaves_transaction(&self) -> bool {
+        self.no_transaction || self.commit.is_some()
+    }
+
+    /// Gives the text to send for one in which breakpoints end statements: of the same length, so that places stay.
+    pub fn sent<'t>(&self, sql: &'t str) -> Cow<'t, str> {
+        if self.open_breakpoints.is_empty() {
+            return Cow::Borrowed(sql);
+        }
+        let mut sent = sql.to_owned();
+        for at in &self.open_breakpoints {
+            // `-->` becomes `;--`: the statement ends and the rest of the line is a comment still.
+            sent.replace_range(*at..at + 3, ";--");
+        }
+        Cow::Owned(sent)
+    }
 }
 
 /// One reason to refuse a file.
@@ -46,10 +72,12 @@ pub struct Refusal {
     pub rule: Rule,
 }
 
-/// The one statement of a no-transaction file.
+/// A statement that runs alone, outside a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoTransactionStatement {
-    /// Its bytes.
+pub struct LoneStatement {
+    /// The bytes to send: the whole file, or its chunk.
+    pub sent: Range<usize>,
+    /// Its own bytes.
     pub range: Range<usize>,
     /// Its text.
     pub text: String,
@@ -61,15 +89,12 @@ pub struct NoTransactionStatement {
 
 /// Judges the text of a file. A leading byte-order mark is passed over, but counts as a column of the first line.
 pub fn judge(sql: &str) -> Judgement {
-    let mut judge = Judge::new(sql);
-    while let Some(piece) = judge.splitter.next_piece() {
-        match piece {
-            Piece::Comment { token, leading } => judge.comment(token, leading),
-            Piece::Backslash { token } => judge.psql_command(token),
-            Piece::Statement { place, end } => judge.statement(place, end),
-        }
-    }
-    judge.finish()
+    Judge::new(sql).run()
+}
+
+/// As [`judge`], of a file of drizzle-kit: its breakpoints count, and so does a chunk that is just `COMMIT;`.
+pub fn judge_drizzle(sql: &str) -> Judgement {
+    Judge { chunks: Some(Chunks::default()), splitter: Splitter::of_chunks(sql), ..Judge::new(sql) }.run()
 }
 
 struct Judge<'a> {
@@ -81,6 +106,8 @@ struct Judge<'a> {
     /// Where the second statement starts.
     second: Option<(Place, usize)>,
     gone: Gone,
+    /// The chunks, where breakpoints count.
+    chunks: Option<Chunks>,
     /// Whether a search for the end of data after COPY once found none.
     no_data: bool,
 }
@@ -94,8 +121,20 @@ impl<'a> Judge<'a> {
             directive: None,
             second: None,
             gone: Gone::default(),
+            chunks: None,
             no_data: false,
         }
+    }
+
+    fn run(mut self) -> Judgement {
+        while let Some(piece) = self.splitter.next_piece() {
+            match piece {
+                Piece::Comment { token, leading } => self.comment(token, leading),
+                Piece::Backslash { token } => self.psql_command(token),
+                Piece::Statement { place, end } => self.statement(place, end),
+            }
+        }
+        self.finish()
     }
 
     fn refuse(&mut self, place: Place, end: usize, rule: Rule) {
@@ -104,6 +143,7 @@ impl<'a> Judge<'a> {
     }
 
     fn comment(&mut self, token: Token, leading: bool) {
+        self.breakpoint(token);
         let text = self.sql.get(token.range()).unwrap_or_default();
         let Some(word) = directive(text) else { return };
         let line_comment = text.starts_with("--");
@@ -120,6 +160,23 @@ impl<'a> Judge<'a> {
         };
         let place = self.splitter.place(token.start);
         self.refuse(place, token.end, rule);
+    }
+
+    fn breakpoint(&mut self, token: Token) {
+        let Some(chunks) = &mut self.chunks else { return };
+        let Some(Breakpoint { marker, followed }) = breakpoint(self.sql, token) else { return };
+        let refused = chunks.end(marker.start, token.end);
+        self.refuse_all(refused);
+        if followed {
+            let place = self.splitter.place(marker.start);
+            self.refuse(place, marker.end, Rule::AfterBreakpoint);
+        }
+    }
+
+    fn refuse_all(&mut self, refused: Vec<Refused>) {
+        for (place, end, rule) in refused {
+            self.refuse(place, end, rule);
+        }
     }
 
     /// A backslash before a letter is a command of psql; it ends with its line, and so does what stood before it.
@@ -142,7 +199,15 @@ impl<'a> Judge<'a> {
             self.second = Some((place, end));
         }
         let kind = classify(self.splitter.words());
+        let outside = self.chunks.as_ref().is_some_and(Chunks::outside);
+        if let Some(chunks) = self.chunks.as_mut().filter(|_| !self.out.no_transaction) {
+            let text = self.sql.get(place.byte..end).unwrap_or_default();
+            chunks.statement(self.splitter.words(), place, end, kind, text);
+        }
         match kind {
+            // Judged when its chunk ends.
+            StatementKind::TransactionControl(_) if self.chunks.is_some() && !self.out.no_transaction => {}
+            StatementKind::Outside(_) if outside => {}
             StatementKind::TransactionControl(statement) => {
                 self.refuse(place, end, Rule::TransactionControl { statement });
             }
@@ -172,7 +237,8 @@ impl<'a> Judge<'a> {
     fn note(&mut self, place: Place, end: usize, kind: StatementKind) {
         let words = self.splitter.words();
         if let Some((name, off)) = setting(words) {
-            if name == "lock_timeout" {
+            // Behind a COMMIT it is what the idiom asks for, and what waits long there sets it anew.
+            if name == "lock_timeout" && !self.chunks.as_ref().is_some_and(Chunks::outside) {
                 self.out.sets_lock_timeout.get_or_insert(place.line);
             }
             self.out.uncertain |= name == "standard_conforming_strings" && off;
@@ -186,8 +252,8 @@ impl<'a> Judge<'a> {
                 Ok((concurrently, creates_index)) => {
                     let range = place.byte..end;
                     let text = self.sql.get(range.clone()).unwrap_or_default().to_owned();
-                    let statement = NoTransactionStatement { range, text, concurrently, creates_index };
-                    self.out.no_transaction_statement = Some(statement);
+                    let sent = 0..self.sql.len();
+                    self.out.lone.push(LoneStatement { sent, range, text, concurrently, creates_index });
                 }
                 Err(reason) => self.refuse(place, end, Rule::NotRepeatable(reason)),
             }
@@ -213,6 +279,13 @@ impl<'a> Judge<'a> {
 
     fn finish(mut self) -> Judgement {
         self.out.uncertain |= self.splitter.is_unterminated();
+        self.out.open_breakpoints = self.splitter.open_breakpoints();
+        if let Some(mut chunks) = self.chunks.take() {
+            self.refuse_all(chunks.end(self.sql.len(), self.sql.len()));
+            if let Some((commit, lone)) = chunks.finish() {
+                (self.out.commit, self.out.lone) = (Some(commit), lone);
+            }
+        }
         if let Some((place, range)) = self.directive.take() {
             let count = self.out.statements;
             match self.second.take() {
@@ -226,7 +299,7 @@ impl<'a> Judge<'a> {
             }
         }
         if !self.out.refusals.is_empty() {
-            self.out.no_transaction_statement = None;
+            self.out.lone.clear();
         }
         self.out.refusals.sort_by_key(|refusal| refusal.range.start);
         self.out
@@ -234,7 +307,7 @@ impl<'a> Judge<'a> {
 }
 
 /// Judges the statement of a no-transaction file.
-fn alone(words: Words<'_>, kind: StatementKind) -> Result<(bool, Option<ConcurrentIndex>), NotRepeatable> {
+pub(super) fn alone(words: Words<'_>, kind: StatementKind) -> Result<(bool, Option<ConcurrentIndex>), NotRepeatable> {
     check_repeatable(words, kind)?;
     let concurrently = matches!(
         kind,
@@ -347,7 +420,7 @@ mod tests {
         insta::assert_snapshot!(refusals(sql), @r#"
         3:1 "vacuum t": 3 statements in a file with the directive no-transaction, which allows one
         "#);
-        assert!(judge(sql).no_transaction_statement.is_none());
+        assert!(judge(sql).lone.is_empty());
         insta::assert_snapshot!(refusals("-- schemagate: no-transaction\ncommit;"), @r#"
         2:1 "commit": COMMIT inside a migration
         "#);
@@ -357,7 +430,7 @@ mod tests {
     fn the_applier_learns_what_a_concurrent_index_builds() {
         let index = "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"My\"\nON ONLY Shop.\"Orders\" USING btree (a)";
         let judgement = judge(&format!("-- schemagate: no-transaction\n{index};\n"));
-        let statement = judgement.no_transaction_statement.unwrap();
+        let statement = judgement.lone.into_iter().next().unwrap();
         assert_eq!((statement.text.as_str(), statement.concurrently), (index, true));
         let created = statement.creates_index.unwrap();
         assert_eq!((created.index.as_str(), created.table.to_string().as_str()), ("My", "shop.Orders"));
@@ -368,7 +441,7 @@ mod tests {
             ("refresh materialized view concurrently v", false),
         ] {
             let judgement = judge(&format!("-- schemagate: no-transaction\n{sql}"));
-            let statement = judgement.no_transaction_statement.unwrap();
+            let statement = judgement.lone.into_iter().next().unwrap();
             assert_eq!((statement.concurrently, statement.creates_index), (concurrently, None), "{sql}");
         }
     }

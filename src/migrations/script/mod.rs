@@ -1,6 +1,7 @@
 //! Reads what a migration's SQL says. In: the text of a file. Out: its statements, places in it, and a [`Judgement`].
 //! Linear, keeps no tree and no tokens; may refuse or explain, never decides what is sent.
 
+mod chunks;
 mod classify;
 mod directive;
 mod facts;
@@ -15,8 +16,8 @@ mod words;
 
 pub use classify::{Outside, StatementKind};
 pub use facts::ConcurrentIndex;
-pub use judge::{Judgement, NoTransactionStatement, Refusal, judge};
-pub use place::{Excerpt, Place, excerpt, position_of};
+pub use judge::{Judgement, LoneStatement, Refusal, judge, judge_drizzle};
+pub use place::{Excerpt, Place, excerpt, place_of, position_of};
 pub use repeat::NotRepeatable;
 pub use rule::Rule;
 pub use statements::{Statement, Statements, nth_statement};

@@ -37,6 +37,11 @@ pub fn position_of(sql: &str, position: usize) -> Place {
     Place::START.advance(sql, byte)
 }
 
+/// Gives the place of a byte.
+pub fn place_of(sql: &str, byte: usize) -> Place {
+    Place::START.advance(sql, sql.floor_char_boundary(byte.min(sql.len())))
+}
+
 /// A line of the source, ready to print with a caret below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt {

@@ -39,6 +39,20 @@ pub enum Rule {
     },
     /// The directive before a statement that cannot safely be repeated.
     NotRepeatable(NotRepeatable),
+    /// A statement behind the COMMIT of a drizzle-kit file that cannot safely be repeated.
+    NotRepeatableAfterCommit(NotRepeatable),
+    /// A COMMIT in a drizzle-kit file that is not a chunk of its own.
+    CommitChunk {
+        /// The command.
+        statement: &'static str,
+    },
+    /// Several statements in one chunk behind the COMMIT of a drizzle-kit file.
+    ChunkAfterCommit {
+        /// How many there are.
+        count: usize,
+    },
+    /// Text behind a breakpoint on its line, which Drizzle runs and the server takes for a comment.
+    AfterBreakpoint,
 }
 
 impl Rule {
@@ -64,7 +78,14 @@ impl Rule {
             Rule::SeveralStatements { count } => {
                 format!("{count} statements in a file with the directive {NO_TRANSACTION}, which allows one")
             }
-            Rule::NotRepeatable(reason) => reason.message(),
+            Rule::NotRepeatable(reason) | Rule::NotRepeatableAfterCommit(reason) => reason.message(),
+            Rule::CommitChunk { statement } => format!("{statement} that is not a chunk of its own"),
+            Rule::ChunkAfterCommit { count } => {
+                format!("{count} statements in one chunk behind the COMMIT, where each runs alone")
+            }
+            Rule::AfterBreakpoint => {
+                "text behind the breakpoint on its line: the server takes it for a comment".to_owned()
+            }
         }
     }
 
@@ -95,6 +116,15 @@ impl Rule {
                  and leave the others in a file without the directive"
             }
             Rule::NotRepeatable(reason) => return reason.hint(),
+            Rule::NotRepeatableAfterCommit(NotRepeatable::Transactional { .. }) => {
+                "put it before the COMMIT, where a crash undoes it"
+            }
+            Rule::NotRepeatableAfterCommit(reason) => return reason.hint(),
+            Rule::CommitChunk { .. } => {
+                "remove it; or, to leave the transaction, put a breakpoint before it and one behind it"
+            }
+            Rule::ChunkAfterCommit { .. } => "put a breakpoint between them",
+            Rule::AfterBreakpoint => "put it on a line of its own",
         };
         hint.to_owned()
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use squawk_lexer::TokenKind;
 
+use super::chunks::BREAKPOINT;
 use super::classify::{StatementKind, classify};
 use super::place::Place;
 use super::tokens::{Token, Tokens};
@@ -81,6 +82,12 @@ pub(super) struct Splitter<'a> {
     depth: usize,
     /// How many `BEGIN ATOMIC` and `CASE` are open.
     body: usize,
+    /// Whether a breakpoint of drizzle-kit ends a statement.
+    chunks: bool,
+    /// The breakpoints that ended one.
+    open_breakpoints: Vec<usize>,
+    /// A comment met while a statement was open, to be given next.
+    held_back: Option<Token>,
 }
 
 impl<'a> Splitter<'a> {
@@ -97,7 +104,20 @@ impl<'a> Splitter<'a> {
             previous: None,
             depth: 0,
             body: 0,
+            chunks: false,
+            open_breakpoints: Vec::new(),
+            held_back: None,
         }
+    }
+
+    /// As [`Self::new`], of a file of drizzle-kit: a breakpoint ends a statement, semicolon or not.
+    pub(super) fn of_chunks(sql: &'a str) -> Splitter<'a> {
+        Splitter { chunks: true, ..Splitter::new(sql) }
+    }
+
+    /// Gives the breakpoints that ended a statement without a semicolon.
+    pub(super) fn open_breakpoints(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.open_breakpoints)
     }
 
     /// Gives the first words of the statement last reported.
@@ -129,10 +149,18 @@ impl<'a> Splitter<'a> {
     }
 
     pub(super) fn next_piece(&mut self) -> Option<Piece> {
+        if let Some(token) = self.held_back.take() {
+            return Some(Piece::Comment { token, leading: self.leading });
+        }
         while let Some(token) = self.tokens.next() {
             self.unterminated |= token.is_unterminated();
             match token.kind {
                 TokenKind::Whitespace => {}
+                TokenKind::LineComment if self.ends_open_statement(token) => {
+                    self.open_breakpoints.push(token.start);
+                    self.held_back = Some(token);
+                    return self.finish();
+                }
                 TokenKind::LineComment | TokenKind::BlockComment { .. } => {
                     return Some(Piece::Comment { token, leading: self.leading });
                 }
@@ -152,6 +180,14 @@ impl<'a> Splitter<'a> {
         }
         self.unterminated |= self.depth > 0 || self.body > 0;
         self.finish()
+    }
+
+    fn ends_open_statement(&self, token: Token) -> bool {
+        self.chunks
+            && self.begun.is_some()
+            && self.depth == 0
+            && self.body == 0
+            && self.sql.get(token.range()).is_some_and(|comment| comment.starts_with(BREAKPOINT))
     }
 
     fn finish(&mut self) -> Option<Piece> {

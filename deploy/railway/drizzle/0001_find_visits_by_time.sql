@@ -1,0 +1,1 @@
+CREATE INDEX "visits_visited_at_idx" ON "visits" USING btree ("visited_at");
