@@ -6,9 +6,15 @@ image=localhost/schemagate-test
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 rustup_home=${RUSTUP_HOME:-$HOME/.rustup}
 
+# The name of our image in the manifests and examples: the built one gets it too, so that nothing is pulled.
+gate_name() { sed -n 's/^ *image: \(.*schemagate:.*\)$/\1/p' deploy/kubernetes/job.yaml; }
+
 # as_stored COMMAND...: podman on that storage, which is below $folder.
+stored_options() { stored=(--root "$folder/storage" --runroot "$folder/run" --network-config-dir "$folder/networks"); }
 as_stored() {
-    podman --root "$folder/storage" --runroot "$folder/run" --network-config-dir "$folder/networks" "$@"
+    local stored
+    stored_options
+    podman "${stored[@]}" "$@"
 }
 
 need_podman() {
@@ -45,18 +51,35 @@ close_storage() {
 
 base_name() { sed -n 's/^FROM \(.*\) AS build$/\1/p' Dockerfile; }
 
+# lay_out FOLDER: the folders and the accounts of a system without programs.
+lay_out() {
+    local link
+    mkdir -p "$1"/{usr,etc,tmp,var/tmp,root,run,proc,sys,dev}
+    chmod 1777 "$1/tmp" "$1/var/tmp"
+    for link in bin sbin lib lib64; do
+        mkdir -p "$1/usr/$link"
+        ln -s "usr/$link" "$1/$link"
+    done
+    say 'root:x:0:0:root:/root:/bin/sh' >"$1/etc/passwd"
+    say 'root:x:0:' >"$1/etc/group"
+}
+
+# import_image FOLDER NAME [OPTIONS...]: what is in the folder, owned as it is there, as an image.
+import_image() {
+    local from=$1 name=$2
+    shift 2
+    tar -C "$from" --numeric-owner -cf - . | as_stored import --quiet "$@" - "$name"
+}
+
 # An image under the name of the Dockerfile's base, empty but for what the mounts of build_image do not bring.
 import_base() {
-    local base=$folder/base link
-    mkdir -p "$base"/{usr,etc/ssl/certs,etc/alternatives,tmp,var/tmp,root,run,proc,sys,dev,src,tools}
-    chmod 1777 "$base/tmp" "$base/var/tmp"
-    for link in bin sbin lib lib64; do ln -s "usr/$link" "$base/$link"; done
-    say 'root:x:0:0:root:/root:/bin/sh' >"$base/etc/passwd"
-    say 'root:x:0:' >"$base/etc/group"
+    local base=$folder/base
+    lay_out "$base"
+    mkdir -p "$base"/{etc/ssl/certs,etc/alternatives,src,tools}
     cp /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/"
-    tar -C "$base" --numeric-owner -cf - . | as_stored import --quiet \
+    import_image "$base" "$(base_name)" \
         --change "ENV PATH=$cargo_home/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
-        --change "ENV CARGO_HOME=$cargo_home" --change "ENV RUSTUP_HOME=$rustup_home" - "$(base_name)"
+        --change "ENV CARGO_HOME=$cargo_home" --change "ENV RUSTUP_HOME=$rustup_home"
 }
 
 # build_image FOLDER NAME [OPTIONS...]: with this machine's toolchain and its build of the dependencies, neither of which

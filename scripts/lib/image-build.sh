@@ -110,4 +110,5 @@ check_build() {
     check "the binary names its crates" binary_names_crates "$mounted"
     check "a source change rebuilds the crate only" rebuilds_the_crate_only
     check "a second build from another folder gives the same files" builds_the_same "$mounted"
+    check "under the name that manifests and examples give it" as_stored tag "$image" "$(gate_name)"
 }
