@@ -1,8 +1,8 @@
 # Checks of our own Kubernetes manifests, played by podman: what starts after which exit code.
 # Takes containers.sh, checks.sh, server.sh, image-run.sh (sql, write_migration). Never speaks to a cluster.
 #
-# The pod templates are played, as Pods that are never restarted. Of a Deployment podman would restart the init container
-# too, once it is kept for its exit code; a kubelet lets it be after exit 0. A Job it does not know.
+# The pod templates are played, as Pods that are never restarted. Of a Deployment podman would restart the init
+# container too, once it is kept for its exit code; a kubelet lets it be after exit 0. A Job it does not know.
 #
 # Not covered, for podman has none of it: the Deployment with its rollout and its restarts, the Job with its retries by
 # podFailurePolicy, probes. tests/it/manifests holds those parts to Kubernetes' own types.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The image that the Dockerfile makes: what is in it, its work as platforms run it, and the manifests that run it.
-# Runs with SCHEMAGATE_TEST_ALL=1 only, because the program is built three times more; takes root, installs podman. The
-# base image is a stand-in around this machine's own toolchain, so that nothing is pulled and no dependency built twice.
+# The image that the Dockerfile makes: what is in it, its work as platforms run it, and the examples in deploy/ that run
+# it. Runs with SCHEMAGATE_TEST_ALL=1 only, because the program is built three times more; takes root, installs podman.
+# The base image is a stand-in around this machine's own toolchain, so that nothing is pulled and no dependency built
+# twice; those of the examples are stand-ins too.
 # Images, containers, secrets and networks live in a folder of their own, which is removed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,6 +20,12 @@ cd "$(dirname "$0")/../.."
 . scripts/lib/image-build.sh
 # shellcheck source=scripts/lib/image-run.sh
 . scripts/lib/image-run.sh
+# shellcheck source=scripts/lib/stand-ins.sh
+. scripts/lib/stand-ins.sh
+# shellcheck source=scripts/lib/image-example.sh
+. scripts/lib/image-example.sh
+# shellcheck source=scripts/lib/image-compose.sh
+. scripts/lib/image-compose.sh
 # shellcheck source=scripts/lib/image-kube.sh
 . scripts/lib/image-kube.sh
 
@@ -26,6 +33,7 @@ folder=
 finish() {
     if [ -n "$folder" ]; then
         stop_dns
+        stop_engine
         close_storage
         stop_server "$folder/server" || true
         rm -rf "$folder"
@@ -49,6 +57,8 @@ need_build_tools
 need_postgres
 if ! command -v psql >/dev/null; then install_packages postgresql-client; fi
 if ! command -v openssl >/dev/null; then install_packages openssl; fi
+if ! command -v curl >/dev/null; then install_packages curl; fi
+if ! command -v ip >/dev/null; then install_packages iproute2; fi
 if ! command -v dnsmasq >/dev/null; then install_packages dnsmasq-base; fi
 folder=$(mktemp -d /tmp/image.XXXXXX)
 chmod 755 "$folder"
@@ -62,5 +72,7 @@ start_server "$folder/server" "-c listen_addresses=$addresses -c ssl=on -c ssl_c
 
 check_build
 check_run
+check_example
+check_compose
 check_kube
 conclude_checks
