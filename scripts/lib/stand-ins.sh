@@ -42,10 +42,14 @@ put_npm() {
 node_name() { sed -n 's/^FROM \([^ ]*\) AS build$/\1/p' deploy/railway/Dockerfile; }
 
 import_node() {
-    local root=$folder/node
+    local root=$folder/node node
+    node=$(node -p process.execPath)
     lay_out "$root"
+    mkdir -p "$root/usr/local/bin"
     put_programs "$root" sh env ls cat || return
-    put_program "$root" "$(node -p process.execPath)" /usr/local/bin/node || return
+    # Where it is here: it looks for modules from there.
+    put_program "$root" "$node" || return
+    if [ "$node" != /usr/local/bin/node ]; then ln -s "$node" "$root/usr/local/bin/node"; fi
     put_npm "$root" || return
     say 'node:x:1000:1000::/home/node:/bin/sh' >>"$root/etc/passwd"
     say 'node:x:1000:' >>"$root/etc/group"
