@@ -7,10 +7,11 @@ checks_output=$(mktemp)
 
 # check NAME COMMAND...: passes if the command does; its output is shown only if it does not.
 check() {
-    local name=$1
+    local name=$1 start=$SECONDS time=
     shift
     if "$@" >"$checks_output" 2>&1; then
-        say "ok      $name"
+        if [ $((SECONDS - start)) -ge 5 ]; then time=" ($((SECONDS - start)) s)"; fi
+        say "ok      $name$time"
         checks_passed=$((checks_passed + 1))
     else
         say "FAILED  $name"

@@ -1,4 +1,4 @@
-# PostgreSQL servers for the scripts: the versions that are supported, and a throwaway server.
+# PostgreSQL servers for the scripts: the versions that are supported, and a throwaway server with its certificate.
 # Takes install.sh. Never touches a server that it did not start.
 # shellcheck shell=bash
 
@@ -77,6 +77,18 @@ as_server_user() {
     else
         "$@"
     fi
+}
+
+# make_certificate PATH NAME: PATH.crt and PATH.key for a NAME such as IP:127.0.0.1, vouched for by PATH.authority.crt.
+make_certificate() {
+    local request=(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1)
+    {
+        "${request[@]}" -subj /CN=authority -keyout "$1.authority.key" -out "$1.authority.crt" &&
+            "${request[@]}" -subj /CN=server -addext "subjectAltName=$2" -addext basicConstraints=critical,CA:FALSE \
+                -CA "$1.authority.crt" -CAkey "$1.authority.key" -keyout "$1.key" -out "$1.crt"
+    } 2>/dev/null || return
+    chmod 600 "$1.key" "$1.authority.key"
+    if [ "$(id -u)" -eq 0 ]; then chown "$(server_user)" "$1.key" "$1.crt"; fi
 }
 
 # start_server FOLDER [OPTIONS]: starts a server in this folder and sets server_port. stop_server FOLDER ends it.

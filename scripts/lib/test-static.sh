@@ -44,14 +44,6 @@ alone() {
     env -i "${settings[@]}" "${change_root[@]}" "$root" /schemagate "$@"
 }
 
-# make_certificate PATH: PATH.crt for 127.0.0.1, signed by itself, and PATH.key.
-make_certificate() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
-        -addext subjectAltName=IP:127.0.0.1 -keyout "$1.key" -out "$1.crt" 2>/dev/null
-    chmod 600 "$1.key"
-    if [ "$(id -u)" -eq 0 ]; then chown "$(server_user)" "$1.key" "$1.crt"; fi
-}
-
 # Root changes the root by itself, anybody else in a user namespace, where the kernel allows it.
 change_root=("$(PATH=$PATH:/usr/sbin command -v chroot)")
 if [ "$(id -u)" -ne 0 ]; then change_root=(unshare --map-root-user "${change_root[@]}"); fi
@@ -74,9 +66,9 @@ cp "$program" "$root/schemagate"
 say 'nameserver 127.0.0.1' >"$root/etc/resolv.conf"
 
 if "${change_root[@]}" "$root" /schemagate --version >/dev/null 2>&1 || [ "$(id -u)" -eq 0 ]; then
-    make_certificate "$folder/server/tls"
+    make_certificate "$folder/server/tls" IP:127.0.0.1
     start_server "$folder/server" "-c ssl=on -c ssl_cert_file=$folder/server/tls.crt -c ssl_key_file=$folder/server/tls.key"
-    cp "$folder/server/tls.crt" "$root/authority.crt"
+    cp "$folder/server/tls.authority.crt" "$root/authority.crt"
     url=postgresql://postgres@127.0.0.1:$server_port/postgres
     check "--version" ends 0 "schemagate $(cargo pkgid | sed 's/.*[#@]//')" alone schemagate --version
     check "--help" ends 0 "Exit codes:" alone schemagate --help

@@ -1,0 +1,114 @@
+# Checks of the build: what is in the image, and that a build can be repeated and continued.
+# Takes containers.sh, checks.sh. Never runs the image.
+# shellcheck shell=bash
+
+image_limit=$((12 * 1024 * 1024))
+binary_limit=$((10 * 1024 * 1024))
+
+# What .dockerignore lets through, in a folder elsewhere: copy_sources FOLDER.
+copy_sources() {
+    mkdir -p "$1"
+    cp -r Dockerfile .dockerignore Cargo.toml Cargo.lock build.rs src migrations "$1"
+}
+
+holds_three_files() {
+    local mounted=$1
+    diff <(printf '%s\n' ./etc/ssl/certs/ca-certificates.crt ./schemagate ./schemagate.cdx.json) \
+        <(cd "$mounted" && find . ! -type d | sort) || return
+    [ -z "$(find "$mounted" -perm /6000)" ]
+}
+
+has_number_as_user() {
+    local user
+    user=$(as_stored image inspect --format '{{.Config.User}}' "$image")
+    say "$user"
+    [[ $user =~ ^[1-9][0-9]*:[1-9][0-9]*$ ]]
+}
+
+label() { as_stored image inspect --format "{{index .Labels \"org.opencontainers.image.$1\"}}" "$image"; }
+
+# Source, revision, version, licences: as Cargo.toml and the builder say.
+has_labels() {
+    diff <(
+        sed -n 's/^repository = "\(.*\)"$/\1/p' Cargo.toml
+        say "$revision"
+        sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml
+        sed -n 's/^license = "\(.*\)"$/\1/p' Cargo.toml
+    ) <(for name in source revision version licenses; do label "$name"; done)
+}
+
+locked_packages() {
+    awk '/^name = /{gsub(/"/, ""); name = $3} /^version = /{gsub(/"/, ""); if (name != "") print name "@" $3; name = ""}' Cargo.lock
+}
+
+# Every crate that is listed is one of Cargo.lock; listed are those that are surely in the binary, OpenSSL's source too.
+lists_crates() {
+    local listed crate
+    listed=$(grep -o '"purl": "pkg:cargo/[^"?]*' "$1/schemagate.cdx.json" | sed 's|.*pkg:cargo/||; s/%2B/+/g' | sort -u)
+    say "$(wc -l <<<"$listed") crates"
+    if comm -23 <(printf '%s\n' "$listed") <(locked_packages | sort -u) | grep .; then return 1; fi
+    for crate in schemagate tokio-postgres native-tls openssl-src; do
+        if ! grep "^$crate@" <<<"$listed"; then
+            say "not listed: $crate"
+            return 1
+        fi
+    done
+    ! grep '^k8s-openapi@' <<<"$listed"
+}
+
+# The same in the binary, as `cargo auditable` writes it: a section of JSON, compressed.
+binary_names_crates() {
+    objcopy --dump-section ".dep-v0=$folder/audit" "$1/schemagate" /dev/null || return
+    perl -MCompress::Zlib -0777 -ne 'print uncompress($_)' "$folder/audit" >"$folder/audit.json"
+    grep -o '"name":"openssl-src","version":"[^"]*"' "$folder/audit.json"
+}
+
+# The commit once more, from another folder, and with nothing that an earlier build has left of the layers.
+builds_the_same() {
+    local again
+    copy_sources "$folder/elsewhere"
+    build_image "$folder/elsewhere" localhost/again --no-cache "${build_arguments[@]}" >"$folder/again.log" 2>&1 ||
+        { cat "$folder/again.log"; return 1; }
+    grep -F 'Compiling schemagate' "$folder/again.log" || return
+    again=$(as_stored image mount localhost/again)
+    diff <(cd "$1" && find . -type f -exec sha256sum {} + -exec stat -c '%n %Y %a' {} + | sort) \
+        <(cd "$again" && find . -type f -exec sha256sum {} + -exec stat -c '%n %Y %a' {} + | sort) || return
+    sha256sum "$again/schemagate"
+}
+
+# No layer of another file is made again, and nothing but the crate is compiled.
+rebuilds_the_crate_only() {
+    local log=$folder/changed.log start=$SECONDS
+    copy_sources "$folder/changed"
+    say '// A change.' >>"$folder/changed/src/main.rs"
+    build_image "$folder/changed" localhost/changed "${build_arguments[@]}" >"$log" 2>&1 || { cat "$log"; return 1; }
+    say "$((SECONDS - start)) s"
+    local step
+    for step in 'RUN export CARGO_TARGET_DIR' 'RUN mkdir src'; do
+        if ! grep -A 1 "^\[1/2\] STEP [0-9/]*: $step" "$log" | grep -q 'Using cache'; then
+            say "not taken from the cache: $step"
+            cat "$log"
+            return 1
+        fi
+    done
+    diff <(say '   Compiling schemagate') <(grep -o '^ *Compiling [^ ]*' "$log")
+}
+
+check_build() {
+    local mounted
+    revision=$(git rev-parse HEAD 2>/dev/null || say unknown)
+    build_arguments=(--build-arg "REVISION=$revision" --build-arg SOURCE_DATE_EPOCH=1700000000)
+    check "the stand-in for the base image" import_base
+    check "the Dockerfile builds" build_image . "$image" "${build_arguments[@]}"
+    mounted=$(as_stored image mount "$image")
+    check "an image of at most 12 MiB" at_most "$image_limit" "$(as_stored image inspect --format '{{.Size}}' "$image")" bytes
+    check "a binary of at most 10 MiB" at_most "$binary_limit" "$(stat -c %s "$mounted/schemagate")" bytes
+    check "the binary, its list of crates and the CA bundle; nothing else, nothing setuid" holds_three_files "$mounted"
+    check "a number as user" has_number_as_user
+    check "the labels" has_labels
+    check "the list names the crates of Cargo.lock" lists_crates "$mounted"
+    check "the binary names its crates" binary_names_crates "$mounted"
+    check "a source change rebuilds the crate only" rebuilds_the_crate_only
+    check "a second build from another folder gives the same files" builds_the_same "$mounted"
+    check "under the name that manifests and examples give it" as_stored tag "$image" "$(gate_name)"
+}
