@@ -57,11 +57,31 @@ pub(crate) enum Command {
         #[arg(long, value_name = "DURATION", requires = "check", value_parser = duration)]
         wait: Option<Duration>,
     },
+    /// Record as applied, without running, what another tool has applied
+    Adopt(AdoptArguments),
     /// Write the next numbered file
     New {
         /// What the migration does, in a few words
         name: String,
     },
+}
+
+/// What `adopt` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AdoptArguments {
+    /// Only show what would be recorded
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// An ambiguous or pending migration that is applied: record it (its tag, such as 0003_orders)
+    #[arg(long, value_name = "TAG")]
+    pub(crate) mark: Vec<String>,
+    /// A migration that is never to be run, or a row of Drizzle's to pass over (its tag, or row-7)
+    #[arg(long, value_name = "TAG")]
+    pub(crate) skip: Vec<String>,
+    /// Take the database as being at this version, if the tables that the migrations create exist
+    #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true,
+          conflicts_with_all = ["mark", "skip"])]
+    pub(crate) baseline: Option<i64>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

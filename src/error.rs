@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::adopt::AdoptError;
 use crate::apply::{ApplyError, Cause, DatabaseState, Phase};
 use crate::exit_code::ExitCode;
 use crate::history::HistoryError;
@@ -66,6 +67,9 @@ pub enum Error {
     /// Files and history do not fit together.
     #[error(transparent)]
     Plan(#[from] PlanError),
+    /// What another tool applied cannot be adopted.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
     /// Pending files hold what cannot be run.
     #[error(transparent)]
     Review(#[from] ReviewError),
@@ -207,6 +211,8 @@ impl Error {
             Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } | Self::Several(_) => {
                 ExitCode::Configuration
             }
+            Self::Adopt(AdoptError::Unknown { .. } | AdoptError::Twice { .. }) => ExitCode::Usage,
+            Self::Adopt(_) => ExitCode::Refused,
             Self::Intake(_) | Self::Read(_) | Self::Review(_) | Self::TablesExist { .. } | Self::Write { .. } => {
                 ExitCode::Refused
             }
@@ -282,7 +288,9 @@ fn connect_code(error: &ConnectError) -> ExitCode {
 fn history_code(error: &HistoryError) -> ExitCode {
     match error {
         HistoryError::Query { source, .. } => own_statement_code(source),
-        HistoryError::Shape { .. } | HistoryError::NoSchema { .. } => ExitCode::Configuration,
+        HistoryError::Shape { .. } | HistoryError::NotDrizzle { .. } | HistoryError::NoSchema { .. } => {
+            ExitCode::Configuration
+        }
         HistoryError::Row { .. } | HistoryError::Twice { .. } | HistoryError::Elsewhere { .. } => ExitCode::Refused,
         HistoryError::Incomplete { .. } => ExitCode::Defect,
     }

@@ -19,8 +19,11 @@ pub mod apply;
 
 pub mod exit_code;
 
-pub mod error;
 pub mod existing;
+
+pub mod adopt;
+
+pub mod error;
 
 pub mod run;
 

@@ -146,6 +146,7 @@ async fn dispatch(
             let check = commands::status::Check { check: *check, wait: *wait };
             commands::status::run(settings, check, format, stop).await?;
         }
+        Some(Command::Adopt(arguments)) => commands::adopt::run(settings, arguments, format, stop).await?,
         Some(Command::New { name }) => commands::new::run(settings, name, format)?,
     }
     Ok(None)

@@ -4,6 +4,9 @@
 use crate::migrations::{Migration, Version};
 use crate::plan::Batch;
 use crate::postgres::literal;
+use crate::postgres::lock::LockKey;
+use crate::postgres::server_error::QueryError;
+use crate::postgres::session::Session;
 
 use super::{ApplyError, Context, DatabaseState, Progress, RESET, RESTORE, RecoveryPoint};
 
@@ -15,24 +18,37 @@ pub(super) const BEFORE_CONSTRAINTS: usize = 4;
 /// Opens the transaction behind the fence and awaits its answer: were it to fail unseen, the files that follow in the
 /// pipeline would run without a transaction.
 pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<(String, RecoveryPoint), ApplyError> {
-    let own = |error| ApplyError::own("opening the transaction", error);
-    let answer = context.session.query(&context.key.begin_sql()).await.map_err(own)?;
+    match open(context.session, context.key).await {
+        Ok(Some(opened)) => Ok(opened),
+        Ok(None) => Err(ApplyError::LockLost { state: DatabaseState::between(progress) }),
+        Err(error) => Err(ApplyError::own("opening the transaction", error)),
+    }
+}
+
+/// Opens a transaction behind the fence; gives its id and the recovery point before it, or nothing where this session
+/// does not hold the lock.
+///
+/// # Errors
+/// [`QueryError`] of the server or the connection.
+pub async fn open(session: &Session, key: LockKey) -> Result<Option<(String, RecoveryPoint)>, QueryError> {
+    let answer = session.query(&key.begin_sql()).await?;
     let field = |statement: usize, column: usize| {
         answer.get(statement).and_then(|rows| rows.first()).and_then(|row| row.get(column)).cloned().flatten()
     };
     match (field(1, 0).as_deref(), field(2, 0), field(2, 1), field(2, 2)) {
-        (Some("t"), Some(id), Some(wal), Some(time)) => Ok((id, RecoveryPoint { wal, time })),
-        _ => {
-            context.session.query("ROLLBACK").await.map_err(own)?;
-            Err(ApplyError::LockLost { state: DatabaseState::between(progress) })
-        }
+        (Some("t"), Some(id), Some(wal), Some(time)) => Ok(Some((id, RecoveryPoint { wal, time }))),
+        _ => session.query("ROLLBACK").await.map(|_| None),
     }
 }
 
 /// The message that puts the session back and records a migration, in the transaction `id` or not at all. A file that
 /// ended its transaction unseen ends its session here: what follows in the pipeline must not run outside.
 pub(super) fn record_message(context: &Context<'_>, migration: &Migration, id: &str) -> String {
-    closing_message(context, &context.table.record_sql(migration, id), id)
+    let mut record = context.table.record_sql(migration, id);
+    if let Some((mirror, row)) = context.mirror.as_ref().zip(migration.drizzle()) {
+        record = format!("{record}; {}", mirror.record_sql(row));
+    }
+    closing_message(context, &record, id)
 }
 
 /// As [`record_message`], with any statements for a record.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
-use crate::history::HistoryTable;
+use crate::history::{HistoryTable, Mirror};
 use crate::migrations::Version;
 use crate::plan::Batch;
 use crate::postgres::lock::LockKey;
@@ -25,6 +25,7 @@ use crate::postgres::watch::Watcher;
 use crate::stop::Stop;
 
 pub use error::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
+pub use message::open;
 
 const RESTORE: &str = include_str!("restore.sql");
 /// What a reset sends besides: session state that outlives a rollback.
@@ -41,6 +42,10 @@ pub struct Context<'a> {
     pub table: HistoryTable,
     /// How many rows the history holds.
     pub rows: usize,
+    /// Drizzle's own table, which is kept in step.
+    pub mirror: Option<Mirror>,
+    /// Whether the first transaction makes that table.
+    pub mirror_is_new: bool,
     /// The lock held.
     pub key: LockKey,
     /// Statements that put our own settings back after `RESET ALL`.
@@ -56,6 +61,21 @@ pub struct Context<'a> {
     pub attempts: u32,
     /// The word that ends the run early.
     pub stop: Stop,
+}
+
+impl Context<'_> {
+    /// What the first transaction makes before it records anything.
+    fn create_sql(&self) -> Option<String> {
+        let table = (!self.table.exists).then(|| self.table.create_sql());
+        let mirror = self.mirror.as_ref().filter(|_| self.mirror_is_new).map(Mirror::create_sql);
+        let statements: Vec<String> = table.into_iter().chain(mirror).collect();
+        (!statements.is_empty()).then(|| statements.join("; "))
+    }
+
+    fn created(&mut self) {
+        self.table.exists = true;
+        self.mirror_is_new = false;
+    }
 }
 
 /// One migration that is committed.
@@ -115,7 +135,7 @@ pub async fn apply(
         }
         tracing::debug!(batch = number + 1, migrations = batch.migrations.len(), "batch begins");
         run_batch(context, batch, progress).await?;
-        context.table.exists = true;
+        context.created();
         context.rows += batch.migrations.len();
     }
     Ok(())

@@ -80,7 +80,9 @@ async fn run_statement(
     let started = Instant::now();
     let described = work.describe();
     if make_room(context, work, sql).await? {
-        tracing::info!("{described}: its index is there and valid already");
+        let last = work.at + 1 == work.reviewed.judgement.lone.len();
+        let missing = if last { ", only its row was missing" } else { "" };
+        tracing::info!("{described}: its index is there and valid{missing}");
         return Ok(());
     }
     execute(context, work, statement, sql).await?;
@@ -332,7 +334,7 @@ async fn try_record(
         ApplyError::LockLost { .. } => ApplyError::LockLost { state: work.not_undone(None) },
         other => other,
     })?;
-    let create = if context.table.exists { String::new() } else { format!("{}; ", context.table.create_sql()) };
+    let create = context.create_sql().map_or_else(String::new, |create| format!("{create}; "));
     let migration = work.reviewed.migration;
     let forget = match work.part_kept {
         true => format!("; {}", context.table.forget_part_sql(migration.version())),

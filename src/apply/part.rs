@@ -30,7 +30,7 @@ pub(super) async fn run(
     if let Err(ended) = ask(context, &mut work.wait, &file, sql).await {
         return Err(fail(context, work, ended, Phase::Statement, 0..sql.len()).await);
     }
-    let create = if context.table.exists { String::new() } else { format!("{}; ", context.table.create_sql()) };
+    let create = context.create_sql().map_or_else(String::new, |create| format!("{create}; "));
     let migration = work.reviewed.migration;
     let record =
         format!("{create}{}; {}", context.table.create_progress_sql(), context.table.record_part_sql(migration));
@@ -40,7 +40,7 @@ pub(super) async fn run(
         let phase = if at_constraints { Phase::DeferredConstraints } else { Phase::Record };
         return Err(fail(context, work, ended, phase, 0..sql.len()).await);
     }
-    context.table.exists = true;
+    context.created();
     tracing::info!(migration = file, "{file}: what stands before its COMMIT is done and committed");
     Ok(true)
 }

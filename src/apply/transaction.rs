@@ -127,8 +127,7 @@ impl Failed {
 impl Transaction<'_, '_> {
     /// Sends everything, reading answers only as the window asks for it.
     async fn pipeline(&mut self, id: &str) -> Result<(), Halt> {
-        if !self.context.table.exists {
-            let sql = self.context.table.create_sql();
+        if let Some(sql) = self.context.create_sql() {
             self.send(Part::CreateTable, &sql).await?;
         }
         for (index, reviewed) in self.batch.migrations.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! One file a command; each only puts the rooms together.
 
+pub(crate) mod adopt;
 pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod status;

@@ -1,13 +1,16 @@
 //! `plan`: shows what `up` would do.
 
+use schemagate::adopt::with_adopted;
 use schemagate::error::Error;
 use schemagate::existing;
+use schemagate::history::Reading;
 use schemagate::migrations::Version;
 use schemagate::plan::batches;
 use schemagate::postgres::connect::Need;
+use schemagate::postgres::session::Session;
 use schemagate::report::{plan as report, status::Place};
 use schemagate::review::{Reviewed, review};
-use schemagate::run::{Looked, plan_for};
+use schemagate::run::plan_for;
 use schemagate::settings::Settings;
 use schemagate::stop::Stop;
 
@@ -17,28 +20,35 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
     let set = super::load(settings)?;
     let mut run = super::run(settings, &set, stop)?;
     let looked = run.look(Need::Read).await?;
-    let plan = plan_for(settings, &set, &looked.reading, target.map(Version::new))?;
+    let adoption = run.adoption(&looked.reading)?;
+    let reading = with_adopted(&looked.reading, &adoption);
+    let plan = plan_for(settings, &set, &reading, target.map(Version::new))?;
     let reviewed = review(&plan.pending)?;
-    refuse_existing(settings, &looked, &reviewed).await?;
+    refuse_existing(settings, &looked.session, &reading, &reviewed).await?;
     let batches = batches(reviewed, settings.atomicity);
     let described = looked.session.server.place.clone();
     let place =
         Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
     let printed = match format {
-        Format::Text => super::print(&report::text(place, &plan, &batches)),
-        Format::Json => super::print(&[report::json(place, &plan, &batches).to_string()]),
+        Format::Text => super::print(&report::text(place, &plan, &adoption, &batches)),
+        Format::Json => super::print(&[report::json(place, &plan, &adoption, &batches).to_string()]),
     };
     looked.session.close().await;
     printed
 }
 
 /// What `up` would refuse under its lock is refused here too.
-async fn refuse_existing(settings: &Settings, looked: &Looked, reviewed: &[Reviewed<'_>]) -> Result<(), Error> {
-    let wanted = existing::wanted(settings, &looked.reading, reviewed);
+async fn refuse_existing(
+    settings: &Settings,
+    session: &Session,
+    reading: &Reading,
+    reviewed: &[Reviewed<'_>],
+) -> Result<(), Error> {
+    let wanted = existing::wanted(settings, reading, reviewed);
     if wanted.is_empty() {
         return Ok(());
     }
-    let answer = looked.session.query(&existing::list_sql(&wanted)).await;
+    let answer = session.query(&existing::list_sql(&wanted)).await;
     let answer = answer.map_err(|source| Error::Query { doing: "looking for existing tables", source })?;
     let tables = answer.first().map(existing::read).unwrap_or_default();
     if tables.is_empty() { Ok(()) } else { Err(Error::TablesExist { tables }) }

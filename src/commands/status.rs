@@ -54,6 +54,10 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
         let described = looked.session.server.place.clone();
         let place =
             Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
+        let adoptable = run.adoption(&looked.reading).map_or(0, |adoption| adoption.adopted.len());
+        if adoptable > 0 {
+            tracing::info!("of the pending, Drizzle has applied {adoptable}: the next `schemagate up` adopts them");
+        }
         let printed = match format {
             Format::Text => super::print(&report::text(place, &entries)),
             Format::Json => super::print(&[report::json(place, &entries).to_string()]),

@@ -35,9 +35,10 @@ fn place(error: &Error) -> usize {
         Error::Output { .. } => 22,
         Error::NotBack { .. } => 23,
         Error::Several(_) => 24,
+        Error::Adopt(_) => 25,
     }
 }
-const VARIANTS: usize = 25;
+const VARIANTS: usize = 26;
 
 fn server(sqlstate: &str) -> ServerError {
     ServerError {
@@ -124,6 +125,14 @@ fn looking() -> Vec<(Error, u8)> {
         (history(HistoryError::Query { table: table.clone(), source: answered("42501") }), 77),
         (history(HistoryError::Shape { table: table.clone(), reason: "words", columns: String::new() }), 78),
         (history(HistoryError::NoSchema { table: table.clone() }), 78),
+        (history(HistoryError::NotDrizzle { table: table.clone() }), 78),
+        (AdoptError::Ambiguous { table: table.clone(), ambiguities: Vec::new() }.into(), 65),
+        (AdoptError::Unknown { name: "0003_x".to_owned() }.into(), 2),
+        (AdoptError::Twice { name: "0003_x".to_owned() }.into(), 2),
+        (AdoptError::NoTable { table: table.clone() }.into(), 65),
+        (AdoptError::NotDrizzle.into(), 65),
+        (AdoptError::HistoryHasRows { table: table.clone(), rows: 1 }.into(), 65),
+        (AdoptError::TablesMissing { version: 1, tables: Vec::new() }.into(), 65),
         (history(HistoryError::Twice { table: table.clone(), version: Version::new(1) }), 65),
         (history(HistoryError::Elsewhere { table: table.clone() }), 65),
         (history(HistoryError::Incomplete { table }), 70),
@@ -158,6 +167,7 @@ fn applying() -> Vec<(Error, u8)> {
         (migration("25006"), 77),
         (ApplyError::TableLocks(failure("55P03")).into(), 75),
         (ApplyError::Unrecordable { file: file(), cause: Cause::NotRecorded, state: state() }.into(), 1),
+        (ApplyError::Unrecordable { file: file(), cause: Cause::PartOfOtherText, state: state() }.into(), 65),
         (ApplyError::Changed { source: ReadError::Changed { file: file() }, state: state() }.into(), 65),
         (ApplyError::Own { doing: "recording", source: answered("42501"), state: state() }.into(), 77),
         (ApplyError::LockLost { state: state() }.into(), 78),

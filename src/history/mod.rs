@@ -1,6 +1,7 @@
 //! Owns the one history table: its SQL, its rows. In: a table name and a session's answers. Out: what is applied, and
 //! the statements that create the table and record a migration. The rows are refinery's own. Never runs a migration.
 
+pub mod drizzle;
 mod progress;
 
 use std::fmt;
@@ -11,6 +12,8 @@ use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Rows;
 use crate::postgres::startup::NONCE_SETTING;
 use crate::settings::TableName;
+
+pub use drizzle::{DrizzleHistory, DrizzleRecord, Mirror};
 
 const READ: &str = include_str!("read.sql");
 /// How many statements [`read_sql`] holds.
@@ -65,6 +68,8 @@ pub struct Reading {
     pub read_only: bool,
     /// Whether the table is absent or empty while `refinery_schema_history` holds rows.
     pub refinery_has_rows: bool,
+    /// Drizzle's own table, where the migrations are drizzle-kit's and it exists.
+    pub drizzle: Option<DrizzleHistory>,
 }
 
 /// Why the history cannot be used.
@@ -114,6 +119,12 @@ pub enum HistoryError {
         /// The table.
         table: TableName,
     },
+    /// The relation that is said to be Drizzle's is not.
+    #[error("{table} is not a history table of Drizzle's")]
+    NotDrizzle {
+        /// The relation.
+        table: TableName,
+    },
     /// The configured table has no rows, but refinery's own default table has.
     #[error(
         "{table} is absent or empty, but refinery_schema_history has rows: this database was migrated under that name"
@@ -132,15 +143,19 @@ pub enum HistoryError {
 
 /// The message that reads everything about the history in one round trip; it works on a standby and with SELECT only.
 pub fn read_sql(table: &TableName) -> String {
-    // A name may hold anything, also what ends our block.
-    let mut tag = "$schemagate$".to_owned();
-    while table.quoted().contains(&tag) {
-        tag = tag.replace("$schema", "$_schema");
-    }
-    READ.replace("$schemagate$", &tag)
+    READ.replace("$schemagate$", &block_tag(&table.quoted()))
         .replace("{history}", &literal(&table.quoted()))
         .replace("{schema}", &table.schema().map_or_else(|| "NULL::text".to_owned(), literal))
         .replace("{nonce_setting}", NONCE_SETTING)
+}
+
+/// The dollar quotes of a block of ours: a name in it may hold anything, also what ends the block.
+fn block_tag(text: &str) -> String {
+    let mut tag = "$schemagate$".to_owned();
+    while text.contains(&tag) {
+        tag = tag.replace("$schema", "$_schema");
+    }
+    tag
 }
 
 /// Reads the answer to [`read_sql`], which are the last statements of `answer`.
@@ -162,6 +177,7 @@ pub fn read(wanted: &TableName, answer: &[Rows]) -> Result<Reading, HistoryError
         in_recovery: fact(2) == Some("t"),
         read_only: fact(3) == Some("on"),
         refinery_has_rows: fact(4) == Some("true"),
+        drizzle: None,
     })
 }
 

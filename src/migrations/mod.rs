@@ -197,6 +197,14 @@ impl Migration {
         sql.strip_prefix(BYTE_ORDER_MARK).unwrap_or(sql)
     }
 
+    /// Says whether Drizzle may have hashed this very text with other line ends.
+    pub fn has_drizzle_hash(&self, hash: &str) -> bool {
+        let Ok(text) = self.read() else { return false };
+        let lf = text.replace("\r\n", "\n");
+        let crlf = lf.replace('\n', "\r\n");
+        drizzle::hash(&lf) == hash || drizzle::hash(&crlf) == hash
+    }
+
     fn key(&self) -> Key<'_> {
         Key { name: self.name(), version: self.version() }
     }

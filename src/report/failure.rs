@@ -78,8 +78,8 @@ const UNTOUCHED: &str = "nothing was changed";
 const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
 const TABLES_EXIST: [&str; 2] = [
-    "if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, keep its \
-     files out of this folder and start with the next change",
+    "if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, \
+     record them with `schemagate adopt --baseline VERSION`",
     "if the tables are to be left as they are and every file is safe to run on them, set SCHEMAGATE_WHEN_EXISTING=allow",
 ];
 
@@ -161,6 +161,7 @@ fn details(error: &Error) -> Details {
         Error::OldServer { .. } => untouched(&["supported are PostgreSQL 14 to 18"]),
         Error::History(error) => history_details(error),
         Error::Plan(error) => plan_details(error),
+        Error::Adopt(error) => untouched(&error.hints()),
         Error::Review(_) => untouched(&[MEND_FILES]),
         Error::ReadOnlySession => untouched(&[
             "default_transaction_read_only is on for this role or database (some hosts set it when the disk is full): \
@@ -221,6 +222,9 @@ fn history_details(error: &HistoryError) -> Details {
             "SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table \
              that does not exist yet",
         ]),
+        HistoryError::NotDrizzle { .. } => {
+            untouched(&["SCHEMAGATE_DRIZZLE_TABLE must name the table that Drizzle writes (id, hash, created_at)"])
+        }
         HistoryError::Row { .. } | HistoryError::Twice { .. } => {
             untouched(&["mend or remove that row by hand: what is applied is not known while one row cannot be read"])
         }

@@ -1,5 +1,6 @@
 //! Results and failures as people and machines read them. In: data. Out: text or JSON. Never asks the database.
 
+pub mod adopt;
 mod connecting;
 pub mod failure;
 pub mod fit;

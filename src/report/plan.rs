@@ -4,17 +4,21 @@ use serde_json::{Value, json};
 
 use super::status::Place;
 use super::table::align;
+use crate::adopt::Adoption;
 use crate::plan::{Batch, Plan};
 use crate::postgres::counted;
 
 /// The plan as lines.
-pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<String> {
+pub fn text(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches: &[Batch<'_>]) -> Vec<String> {
     let exists = if place.table.exists { "" } else { " (will be created)" };
     let mut lines = vec![
         format!("database  {} (PostgreSQL {})", place.target, place.server_version),
         format!("history   {}{exists}", place.table.name),
         format!("files     {} applied, {} pending", plan.applied, plan.pending.len() + plan.held_back),
     ];
+    if !adoption.is_empty() {
+        lines.push(format!("adopted   {}", adoption.describe("Drizzle's history")));
+    }
     for (number, batch) in batches.iter().enumerate() {
         lines.push(String::new());
         lines.push(format!("batch {}: {}", number + 1, promise(batch)));
@@ -34,6 +38,7 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Vec<Str
     lines.push(String::new());
     lines.push(match plan.pending.len() {
         0 if plan.held_back > 0 => "nothing to do up to the target".to_owned(),
+        0 if !adoption.is_empty() => "`schemagate up` would adopt them and run nothing".to_owned(),
         0 => "up to date: nothing to do".to_owned(),
         count => {
             let batches = if batches.len() == 1 { "1 batch" } else { &format!("{} batches", batches.len()) };
@@ -62,7 +67,7 @@ fn promise(batch: &Batch<'_>) -> &'static str {
 }
 
 /// The plan as a document.
-pub fn json(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Value {
+pub fn json(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches: &[Batch<'_>]) -> Value {
     let batches: Vec<Value> = batches
         .iter()
         .map(|batch| {
@@ -86,7 +91,8 @@ pub fn json(place: Place<'_>, plan: &Plan<'_>, batches: &[Batch<'_>]) -> Value {
         "server_version": place.server_version,
         "history_table": place.table.name.to_string(),
         "history_exists": place.table.exists,
-        "up_to_date": plan.pending.is_empty() && plan.held_back == 0,
+        "up_to_date": plan.pending.is_empty() && plan.held_back == 0 && adoption.is_empty(),
+        "adopted": adoption.adopted.iter().map(|adopted| adopted.migration.file()).collect::<Vec<_>>(),
         "applied": plan.applied,
         "pending": plan.pending.len(),
         "held_back": plan.held_back,

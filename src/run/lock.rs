@@ -6,12 +6,11 @@ use std::time::Duration;
 use rand::RngExt as _;
 use tokio::time::Instant;
 
-use super::{Run, plan_for};
+use super::Run;
 use crate::apply::DatabaseState;
 use crate::error::Error;
 use crate::existing;
-use crate::history::{self, Reading};
-use crate::migrations::Version;
+use crate::history::Reading;
 use crate::postgres::lock::{Holder, LockKey, TRY_STATEMENTS};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Rows, Session};
@@ -30,13 +29,14 @@ pub(super) struct Locked {
 }
 
 impl Run<'_> {
-    /// Polls the lock, and with it the history: a waiter whose work another run has done leaves without it.
+    /// Polls the lock, and with it the history: a waiter whose work another run has done, as `done` says of a reading,
+    /// leaves without it.
     pub(super) async fn lock(
         &mut self,
         session: &Session,
         key: LockKey,
         existing: &[TableName],
-        target: Option<Version>,
+        done: impl Fn(&Self, &Reading) -> Result<bool, Error>,
     ) -> Result<Locked, Error> {
         let sql = format!(
             // Each statement is to see what was committed before it, the history what was before the lock was free.
@@ -44,7 +44,7 @@ impl Run<'_> {
             self.settings_sql(session),
             key.try_sql(),
             existing::list_sql(existing),
-            history::read_sql(&self.settings.history_table)
+            self.read_sql()
         );
         let started = Instant::now();
         let mut poll = FIRST_POLL;
@@ -52,7 +52,7 @@ impl Run<'_> {
         loop {
             let answer = self.ask(session, &sql).await?;
             let answer = answer.map_err(|source| Error::Query { doing: "taking the advisory lock", source })?;
-            let tail = answer.len().saturating_sub(history::READ_STATEMENTS + 1 + TRY_STATEMENTS);
+            let tail = answer.len().saturating_sub(self.read_statements() + 1 + TRY_STATEMENTS);
             let [tried, holders, found, ..] = &answer[tail..] else {
                 let source = QueryError::Protocol { reason: "an incomplete answer".to_owned() };
                 return Err(Error::Query { doing: "taking the advisory lock", source });
@@ -68,7 +68,7 @@ impl Run<'_> {
                 tracing::info!(waited_ms = milliseconds(waited), "lock taken after {}", duration_text(waited));
                 return Ok(locked);
             }
-            if plan_for(self.settings, self.set, &locked.reading, target)?.pending.is_empty() {
+            if done(self, &locked.reading)? {
                 return Ok(locked);
             }
             let left = self.settings.lock_wait.saturating_sub(started.elapsed());

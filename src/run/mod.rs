@@ -3,10 +3,12 @@
 
 mod lock;
 mod outcome;
+mod take_over;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::adopt::with_adopted;
 use crate::apply::{self, Applied, ApplyError, DatabaseState, Progress};
 use crate::error::Error;
 use crate::existing;
@@ -27,6 +29,7 @@ use crate::settings::Settings;
 use crate::stop::Stop;
 
 pub use outcome::UpToDate;
+pub use take_over::{AdoptReport, Wanted};
 
 use lock::Locked;
 use outcome::{after, tell_connected, up_to_date, warn_of};
@@ -82,7 +85,7 @@ impl Run<'_> {
             return Err(Error::OldServer { version: session.server.version.clone() });
         }
         let limit = self.settings.connect_deadline.max(FIRST_ANSWER);
-        let sql = history::read_sql(&self.settings.history_table);
+        let sql = self.read_sql();
         let answer = match tokio::time::timeout(limit, self.ask(&session, &sql)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(ConnectError::unanswered(&session.server.address, limit).into()),
@@ -112,8 +115,27 @@ impl Run<'_> {
         HistoryError::Query { table: self.settings.history_table.clone(), source }
     }
 
+    /// The message that reads the history, and Drizzle's own where the migrations are drizzle-kit's.
+    fn read_sql(&self) -> String {
+        let history = history::read_sql(&self.settings.history_table);
+        if self.read_statements() == history::READ_STATEMENTS {
+            return history;
+        }
+        format!("{}; {history}", history::drizzle::read_sql(&self.settings.drizzle_table))
+    }
+
+    fn read_statements(&self) -> usize {
+        let drizzle = matches!(self.set.origin(), Origin::Drizzle { .. });
+        history::READ_STATEMENTS + if drizzle { history::drizzle::DRIZZLE_STATEMENTS } else { 0 }
+    }
+
     fn reading(&self, answer: &[Rows]) -> Result<Reading, Error> {
         let mut reading = history::read(&self.settings.history_table, answer)?;
+        let before = answer.len().saturating_sub(history::READ_STATEMENTS);
+        let from = answer.len().saturating_sub(self.read_statements());
+        if from < before {
+            reading.drizzle = history::drizzle::read(&self.settings.drizzle_table, &answer[from..before])?;
+        }
         // Drizzle's next layout numbers by time: the table of a journal's database is to hold those versions too.
         let drizzle = matches!(self.set.origin(), Origin::Drizzle { .. });
         if !reading.table.exists && (drizzle || self.set.iter().any(|migration| !migration.version().fits_int4())) {
@@ -186,9 +208,11 @@ impl Run<'_> {
         let (set, settings) = (self.set, self.settings);
         tell_connected(&session);
         credit(&reading, planned, progress);
+        let adoption = self.adoption(&reading)?;
+        let reading = with_adopted(&reading, &adoption);
         let plan = plan_for(settings, set, &reading, target)?;
         warn_of(&plan);
-        if plan.pending.is_empty() {
+        if plan.pending.is_empty() && adoption.is_empty() {
             let done = up_to_date(&plan);
             session.close().await;
             return Ok(Pass::Done(done));
@@ -212,10 +236,13 @@ impl Run<'_> {
         self.refuse_transaction_pooler(&session).await?;
         let key = LockKey::for_table(&reading.table.name);
         let existing = existing::wanted(settings, &reading, &reviewed);
-        let locked = self.lock(&session, key, &existing, target).await?;
+        let mut locked = self.lock(&session, key, &existing, |run, reading| run.nothing_to_do(reading, target)).await?;
+        let adopted = self.adopt_by_itself(&session, key, &mut locked.reading).await?;
         let plan = plan_for(settings, set, &locked.reading, target)?;
         if plan.pending.is_empty() {
-            tracing::info!("another run applied what was pending");
+            if !adopted {
+                tracing::info!("another run applied what was pending");
+            }
             let done = up_to_date(&plan);
             session.close().await;
             return Ok(Pass::Done(done));
@@ -234,6 +261,12 @@ impl Run<'_> {
         let patience = if self.stop.reason().is_some() { STOPPED_CLOSE } else { LONGEST_CLOSE };
         let _ = tokio::time::timeout(patience, leave(session, key)).await;
         applied.map(|()| Pass::Done(done))
+    }
+
+    /// Whether nothing is pending and nothing is to be adopted.
+    fn nothing_to_do(&self, reading: &Reading, target: Option<Version>) -> Result<bool, Error> {
+        let adoption = self.adoption(reading)?;
+        Ok(adoption.is_empty() && plan_for(self.settings, self.set, reading, target)?.pending.is_empty())
     }
 
     async fn refuse_transaction_pooler(&mut self, session: &Session) -> Result<(), Error> {
@@ -267,6 +300,8 @@ impl Run<'_> {
             session,
             table: locked.reading.table.clone(),
             rows: locked.reading.applied.len(),
+            mirror: self.mirror(&locked.reading),
+            mirror_is_new: locked.reading.drizzle.is_none(),
             key,
             settings_sql: self.settings_sql(session),
             quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),

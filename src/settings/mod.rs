@@ -50,6 +50,10 @@ pub struct Settings {
     pub out_of_order: Policy,
     /// What to do when the history is empty but tables of pending files exist.
     pub when_existing: Policy,
+    /// Drizzle's own history table.
+    pub drizzle_table: TableName,
+    /// Whether Drizzle's table is kept in step.
+    pub drizzle_in_step: bool,
     /// Shape of the log.
     pub log_format: LogFormat,
     /// Filter of the log, as `tracing_subscriber::EnvFilter` reads it.
@@ -164,6 +168,8 @@ struct Raw {
     when_ahead: Option<String>,
     out_of_order: Option<String>,
     when_existing: Option<String>,
+    drizzle_table: Option<String>,
+    drizzle_in_step: Option<String>,
     log_format: Option<String>,
     log: Option<String>,
     termination_log: Option<String>,
@@ -184,7 +190,7 @@ impl Settings {
             migrations: check.folder(raw.migrations),
             database_url: check.database_url(&set),
             has_unpooled_url: set.contains_key("DATABASE_UNPOOLED_URL"),
-            history_table: check.table_name(raw.history_table),
+            history_table: check.table_name("SCHEMAGATE_HISTORY_TABLE", raw.history_table, DEFAULT_HISTORY_TABLE),
             atomicity: check.choice("SCHEMAGATE_ATOMICITY", raw.atomicity, Atomicity::CHOICES, Atomicity::Release),
             deadline: check.duration("SCHEMAGATE_DEADLINE", raw.deadline, duration).filter(|limit| !limit.is_zero()),
             connect_deadline: check
@@ -197,6 +203,8 @@ impl Settings {
             when_ahead: check.choice("SCHEMAGATE_WHEN_AHEAD", raw.when_ahead, WhenAhead::CHOICES, WhenAhead::Allow),
             out_of_order: check.choice("SCHEMAGATE_OUT_OF_ORDER", raw.out_of_order, Policy::CHOICES, Policy::Refuse),
             when_existing: check.choice("SCHEMAGATE_WHEN_EXISTING", raw.when_existing, Policy::CHOICES, Policy::Refuse),
+            drizzle_table: check.table_name("SCHEMAGATE_DRIZZLE_TABLE", raw.drizzle_table, DEFAULT_DRIZZLE_TABLE),
+            drizzle_in_step: check.choice("SCHEMAGATE_DRIZZLE_IN_STEP", raw.drizzle_in_step, SWITCH, true),
             log_format: check.choice("SCHEMAGATE_LOG_FORMAT", raw.log_format, LogFormat::CHOICES, LogFormat::Auto),
             log: check.filter(raw.log),
             termination_log: termination_log(raw.termination_log.map(OsString::from)),
@@ -214,6 +222,7 @@ pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(300);
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_LOCK_ATTEMPTS: u32 = 10;
 const DEFAULT_HISTORY_TABLE: &str = "drizzle.__migrations__";
+const DEFAULT_DRIZZLE_TABLE: &str = "drizzle.__drizzle_migrations";
 const DEFAULT_LOG: &str = "info";
 const DEFAULT_TERMINATION_LOG: &str = "/dev/termination-log";
 /// The variable that must be read even where settings are not.
@@ -233,6 +242,7 @@ impl WhenAhead {
 impl Policy {
     const CHOICES: &'static [Choice<Self>] = &[("refuse", Self::Refuse), ("allow", Self::Allow)];
 }
+const SWITCH: &[Choice<bool>] = &[("on", true), ("off", false)];
 impl LogFormat {
     const CHOICES: &'static [Choice<Self>] = &[("auto", Self::Auto), ("text", Self::Text), ("json", Self::Json)];
 }
@@ -305,13 +315,10 @@ impl Check<'_> {
         value.and_then(|text| self.keep(read(text))).unwrap_or(DEFAULT_LOCK_ATTEMPTS)
     }
 
-    fn table_name(&mut self, value: Option<String>) -> TableName {
-        let text = value.unwrap_or_else(|| DEFAULT_HISTORY_TABLE.to_owned());
-        let read = TableName::parse(&text).map_err(|reason| ValueError::Table {
-            variable: "SCHEMAGATE_HISTORY_TABLE",
-            value: text.clone(),
-            reason,
-        });
+    fn table_name(&mut self, variable: &'static str, value: Option<String>, default: &str) -> TableName {
+        let text = value.unwrap_or_else(|| default.to_owned());
+        let read =
+            TableName::parse(&text).map_err(|reason| ValueError::Table { variable, value: text.clone(), reason });
         self.keep(read).unwrap_or_else(|| TableName::new(None, "unreadable"))
     }
 

@@ -43,7 +43,11 @@ pub const VARIABLES: &[Variable] = &[
         "wins over `DATABASE_URL`, for an application whose `DATABASE_URL` is a pooler",
     ),
     variable("SCHEMAGATE_DATABASE_URL_FILE", "none", "file that holds `SCHEMAGATE_DATABASE_URL`"),
-    variable("SCHEMAGATE_MIGRATIONS", "the embedded set", "folder of migrations"),
+    variable(
+        "SCHEMAGATE_MIGRATIONS",
+        "the embedded set",
+        "folder of migrations (a folder of drizzle-kit is known by what it holds)",
+    ),
     variable(
         "SCHEMAGATE_HISTORY_TABLE",
         "drizzle.__migrations__",
@@ -87,6 +91,12 @@ pub const VARIABLES: &[Variable] = &[
         "refuse",
         "the history is empty but a table that a pending file creates exists: `refuse` or `allow`",
     ),
+    variable(
+        "SCHEMAGATE_DRIZZLE_TABLE",
+        "drizzle.__drizzle_migrations",
+        "Drizzle's own history, read for take-over and kept in step",
+    ),
+    variable("SCHEMAGATE_DRIZZLE_IN_STEP", "on", "write Drizzle's row too while its table exists: `on` or `off`"),
     variable("SCHEMAGATE_LOG_FORMAT", "auto", "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere"),
     variable("SCHEMAGATE_LOG", "info", "log filter, such as `debug` or `schemagate=debug`"),
     variable(

@@ -113,12 +113,12 @@ fn a_file_below_the_newest_applied_is_refused_or_allowed_and_u_files_are_exempt(
 fn tables_without_a_history_are_refused_by_name_or_allowed() {
     let (database, folder) = (Database::new(), three().file("V4__d.sql", "create table if not exists \"App\".d ();"));
     database.execute("create schema \"App\"; create table \"App\".d (); create table b (); create table other ()");
-    insta::assert_snapshot!(refused(&database, &folder, &[]), @r#"
+    insta::assert_snapshot!(refused(&database, &folder, &[]), @"
     the history is empty, but tables that pending files create exist: b, App.d
     state: nothing was changed
-    hint: if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, keep its files out of this folder and start with the next change
+    hint: if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, record them with `schemagate adopt --baseline VERSION`
     hint: if the tables are to be left as they are and every file is safe to run on them, set SCHEMAGATE_WHEN_EXISTING=allow
-    "#);
+    ");
     assert_eq!(database.tables(), ["App.d", "public.b", "public.other"]);
     database.execute("drop table b");
     let allowed = job(&database, folder.path(), &[("SCHEMAGATE_WHEN_EXISTING", "allow")], &["up"]);
@@ -259,6 +259,7 @@ fn the_plan_as_json_is_one_document() {
     let pretty = serde_json::to_string_pretty(&plan.json()).unwrap();
     insta::assert_snapshot!(redact(&pretty), @r#"
     {
+      "adopted": [],
       "ahead": [],
       "applied": 2,
       "batches": [

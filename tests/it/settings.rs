@@ -76,6 +76,8 @@ fn a_bad_value_of_any_setting_is_refused_before_a_connection() {
         ("SCHEMAGATE_WHEN_AHEAD", "ignore", "use one of: allow, refuse"),
         ("SCHEMAGATE_OUT_OF_ORDER", "yes", "use one of: refuse, allow"),
         ("SCHEMAGATE_WHEN_EXISTING", "Allow", "did you mean `allow`?"),
+        ("SCHEMAGATE_DRIZZLE_TABLE", "drizzle.", "a part of it is empty"),
+        ("SCHEMAGATE_DRIZZLE_IN_STEP", "yes", "use one of: on, off"),
         ("SCHEMAGATE_LOG_FORMAT", "xml", "use one of: auto, text, json"),
         ("SCHEMAGATE_LOG", "warning", "write it like `info`"),
         ("SCHEMAGATE_MIGRATIONS", "https://host/folder", "a URL, where a folder is wanted"),

@@ -108,11 +108,15 @@ fn read(folder: &Path, listed: Listed) -> Result<(Migration, bool), super::Fault
         super::Fault::Unreadable { reason } if reason.kind() == io::ErrorKind::NotFound => DrizzleFault::NoFile.into(),
         other => other,
     })?;
-    let hash = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    let row = DrizzleRow { hash, created_at_ms, name: folder_name };
+    let row = DrizzleRow { hash: hash(&text), created_at_ms, name: folder_name };
     let blank = check_not_blank(&text).is_err();
     let migration = Migration::of_text(FileName::numbered(version, name), label, &text, Source::File(path));
     Ok((migration.of_drizzle(row), blank))
+}
+
+/// The hash that Drizzle records of a text.
+pub(super) fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The entries of a folder that are not hidden, by name: whether each is a folder.

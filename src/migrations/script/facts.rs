@@ -19,8 +19,8 @@ pub struct ConcurrentIndex {
 }
 
 /// What a file drops or renames.
-#[derive(Default)]
-pub(super) struct Gone {
+#[derive(Debug, Clone, Default)]
+pub struct Gone {
     tables: BTreeSet<(String, Option<String>)>,
     schemas: BTreeSet<String>,
     pub(super) subscriptions_without_slot: BTreeSet<String>,
@@ -71,7 +71,7 @@ impl Gone {
     }
 
     /// Says whether a table was dropped before; one name with and without schema may mean the same table.
-    pub(super) fn has(&self, table: &TableName) -> bool {
+    pub fn has(&self, table: &TableName) -> bool {
         let dropped =
             |schema: Option<&str>| self.tables.contains(&(table.table().to_owned(), schema.map(str::to_owned)));
         match table.schema() {

@@ -31,6 +31,8 @@ pub struct Judgement {
     pub uncertain: bool,
     /// The tables that the file creates to stay, but those that it drops or renames before.
     pub creates: Vec<TableName>,
+    /// What the file drops or renames.
+    pub gone: Gone,
     /// The COMMIT with which a drizzle-kit file leaves its transaction: what stands before it is its transactional part.
     pub commit: Option<Range<usize>>,
     /// What runs outside a transaction, one by one: the statement of a no-transaction file, or those behind the COMMIT.
@@ -105,7 +107,6 @@ struct Judge<'a> {
     directive: Option<(Place, Range<usize>)>,
     /// Where the second statement starts.
     second: Option<(Place, usize)>,
-    gone: Gone,
     /// The chunks, where breakpoints count.
     chunks: Option<Chunks>,
     /// Whether a search for the end of data after COPY once found none.
@@ -120,7 +121,6 @@ impl<'a> Judge<'a> {
             out: Judgement::default(),
             directive: None,
             second: None,
-            gone: Gone::default(),
             chunks: None,
             no_data: false,
         }
@@ -227,7 +227,7 @@ impl<'a> Judge<'a> {
         words.skip();
         words.eat_all(&["IF", "EXISTS"]);
         let slotless = outside == Outside::DropSubscription
-            && words.identifier().is_some_and(|name| self.gone.subscriptions_without_slot.contains(&name));
+            && words.identifier().is_some_and(|name| self.out.gone.subscriptions_without_slot.contains(&name));
         if !slotless {
             self.refuse(place, end, Rule::OutsideTransaction(outside));
         }
@@ -243,8 +243,8 @@ impl<'a> Judge<'a> {
             }
             self.out.uncertain |= name == "standard_conforming_strings" && off;
         }
-        self.gone.note(words);
-        if let Some(table) = created_table(words).filter(|table| !self.gone.has(table)) {
+        self.out.gone.note(words);
+        if let Some(table) = created_table(words).filter(|table| !self.out.gone.has(table)) {
             self.out.creates.push(table);
         }
         if self.out.no_transaction && self.out.statements == 1 {

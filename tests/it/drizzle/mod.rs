@@ -5,7 +5,9 @@ use crate::support::folder::Migrations;
 use crate::support::job::{Job, Outcome};
 
 mod idiom;
+mod in_step;
 mod source;
+mod take_over;
 
 /// A folder of drizzle-kit 0.x with these entries, tag and text; `when` grows by a second.
 struct Journal {
@@ -37,6 +39,29 @@ impl Journal {
         );
     }
 
+    /// What Drizzle records of an entry: hash and `when`.
+    fn drizzle_row(&self, at: usize) -> (String, u64) {
+        let entry: serde_json::Value = serde_json::from_str(self.entries[at].trim()).unwrap();
+        let text = std::fs::read(self.folder.path().join(format!("{}.sql", entry["tag"].as_str().unwrap()))).unwrap();
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(&text);
+        let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        (hash, entry["when"].as_u64().unwrap())
+    }
+
+    /// Applies and records the entries as Drizzle 0.x does.
+    fn by_drizzle(&self, database: &Database, entries: &[usize]) {
+        database.execute(DRIZZLE_TABLE);
+        for at in entries {
+            let (hash, when) = self.drizzle_row(*at);
+            let entry: serde_json::Value = serde_json::from_str(self.entries[*at].trim()).unwrap();
+            let file = self.folder.path().join(format!("{}.sql", entry["tag"].as_str().unwrap()));
+            database.execute(&std::fs::read_to_string(file).unwrap());
+            database.execute(&format!(
+                "insert into drizzle.__drizzle_migrations (hash, created_at) values ('{hash}', {when})"
+            ));
+        }
+    }
+
     fn job(&self, database: &Database) -> Job {
         Job::on(database).migrations(self.folder.path())
     }
@@ -44,6 +69,15 @@ impl Journal {
     fn up(&self, database: &Database) -> Outcome {
         self.job(database).run()
     }
+}
+
+const DRIZZLE_TABLE: &str = "create schema if not exists drizzle; create table if not exists \
+    drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)";
+
+/// What Drizzle's table holds, in order: hash and `when`.
+fn drizzle_rows(database: &Database) -> Vec<(String, u64)> {
+    let rows = database.query_strings("select hash, created_at from drizzle.__drizzle_migrations order by id");
+    rows.into_iter().map(|row| (row[0].clone().unwrap(), row[1].as_ref().unwrap().parse().unwrap())).collect()
 }
 
 /// Version, name and whether there is a checksum, in order.

@@ -98,7 +98,7 @@ fn chunks_need_no_semicolon() {
         "CREATE TABLE a (id int)\n--> statement-breakpoint\nCREATE TABLE b (id int)--> statement-breakpoint\nSELECT 1",
     );
     journal.up(&database).assert_code(0);
-    assert_eq!(database.tables(), ["drizzle.__migrations__", "public.a", "public.b"]);
+    assert_eq!(database.tables(), ["drizzle.__drizzle_migrations", "drizzle.__migrations__", "public.a", "public.b"]);
 }
 
 #[test]
