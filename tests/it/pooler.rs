@@ -1,7 +1,20 @@
 //! The job behind PgBouncer: transaction and statement pooling are refused before anything is taken, session pooling
 //! works. Takes PgBouncer, where it is installed. Never touches the server's own limits.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use schemagate::apply::Progress;
+use schemagate::error::Error;
+use schemagate::migrations::MigrationSet;
+use schemagate::postgres::connect::Dialer;
+use schemagate::postgres::startup::SessionParameters;
+use schemagate::postgres::url::Target;
+use schemagate::run::{Run, UpToDate};
+use schemagate::settings::Settings;
+use schemagate::stop::Signals;
 
 use crate::support::connection::Connection;
 use crate::support::database::Database;
@@ -148,4 +161,70 @@ fn a_session_pooler_that_resets_nothing_keeps_neither_lock_nor_settings() {
     let mut next = Connection::open(&pooler.url(database.name())).unwrap();
     assert_eq!(next.column("show default_transaction_isolation"), ["read committed"]);
     assert_eq!(next.column("show lock_timeout"), ["0"]);
+}
+
+/// The probe rests on the nonce of the startup options. A role that has this run's nonce as a setting of its own makes the
+/// pooler look like a direct connection, so that the fence alone stands between the lock and another run's session.
+#[test]
+fn the_fence_keeps_a_swapped_session_from_changing_anything() {
+    const NONCE: &str = "a nonce that every session has";
+    let database = Database::new();
+    let settings = ["pool_mode = transaction", IGNORE, "default_pool_size = 4"];
+    let Some(pooler) = Pgbouncer::start(database.address(), &settings) else { return };
+    let url = pooler.url(database.name());
+    database.execute(&format!("alter database {} set schemagate.session = '{NONCE}'", database.name()));
+    let stop = Arc::new(AtomicBool::new(false));
+    let traffic: Vec<_> = (0..3)
+        .map(|_| {
+            let (url, stop) = (url.clone(), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut application = Connection::open(&url).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    application.execute("begin; select pg_sleep(0.001); commit");
+                }
+            })
+        })
+        .collect();
+    let (mut refused, mut applied) = (0, 0);
+    for round in 0..100 {
+        let table = format!("history_{round}");
+        let folder = crate::support::folder::Migrations::new().file("V1__x.sql", format!("create table x_{round} ();"));
+        match run_without_probe(&url, &table, folder.path(), NONCE) {
+            Ok(_) => applied += 1,
+            Err(error) => {
+                assert_eq!(error.exit_code().number(), 78, "{error}");
+                assert!(error.to_string().contains("does not hold the advisory lock"), "{error}");
+                refused += 1;
+            }
+        }
+        assert_eq!(
+            database.value(&format!("select to_regclass('x_{round}') is null")).as_deref(),
+            database.value(&format!("select to_regclass('public.{table}') is null")).as_deref(),
+            "table and history stand or fall together"
+        );
+        if refused >= 3 && applied >= 3 {
+            break;
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    for thread in traffic {
+        thread.join().unwrap();
+    }
+    assert!(refused > 0, "no session was swapped, so that the fence was not asked ({applied} applied)");
+}
+
+/// A run in this process, whose sessions carry a nonce that is known.
+fn run_without_probe(url: &str, table: &str, folder: &Path, nonce: &str) -> Result<UpToDate, Error> {
+    let signals = Signals::listen(|_| {}).unwrap();
+    let environment =
+        [("SCHEMAGATE_HISTORY_TABLE", format!("public.{table}")), ("SCHEMAGATE_DEADLINE", "20s".to_owned())];
+    let settings = Settings::read(environment.map(|(name, value)| (name.into(), value.into()))).unwrap();
+    let set = MigrationSet::load(Some(folder)).unwrap();
+    let target = Target::parse(url, &|_| None).unwrap();
+    let parameters = SessionParameters::new(None, None, target.options.clone(), nonce.to_owned());
+    let dialer = Arc::new(Dialer::new(target, parameters));
+    let mut run = Run { settings: &settings, set: &set, dialer, stop: signals.stop() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let up = async { run.up(None, &mut Progress::default()).await };
+    runtime.block_on(tokio::task::LocalSet::new().run_until(up))
 }

@@ -36,19 +36,32 @@ pub fn poll<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>
 
 /// Whether tests that take time are wanted (`SCHEMAGATE_TEST_SLOW=1`); if not, says that this one is skipped.
 pub fn slow() -> bool {
-    let wanted = std::env::var_os("SCHEMAGATE_TEST_SLOW").is_some_and(|value| value == "1");
+    let wanted = slow_wanted();
     if !wanted {
         skipped("takes time; SCHEMAGATE_TEST_SLOW=1 runs it");
     }
     wanted
 }
 
+/// As [`slow`], for a test that is only quicker where they are not.
+pub fn slow_wanted() -> bool {
+    std::env::var_os("SCHEMAGATE_TEST_SLOW").is_some_and(|value| value == "1")
+}
+
 /// Says that the running test is skipped: on stderr past the capture, and in the file that `scripts/test` reads out.
 pub fn skipped(reason: &str) {
-    let line = format!("skipped: {}: {reason}\n", test_name());
+    tell(&format!("skipped: {}: {reason}\n", test_name()), "SCHEMAGATE_TEST_SKIPPED");
+}
+
+/// Says what the running test measured, as [`skipped`] does.
+pub fn measured(what: &str) {
+    tell(&format!("measured: {what}\n"), "SCHEMAGATE_TEST_MEASURED");
+}
+
+fn tell(line: &str, file_variable: &str) {
     // A failed write of this line is no reason to fail the test.
     let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(path) = std::env::var_os("SCHEMAGATE_TEST_SKIPPED") {
+    if let Some(path) = std::env::var_os(file_variable) {
         let file = std::fs::File::options().append(true).create(true).open(path);
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }
