@@ -10,6 +10,8 @@
 #   COPY migrations/ /migrations/
 #   ENV SCHEMAGATE_MIGRATIONS=/migrations
 
+# Two builds of one commit give the same files as long as this tag names the same image: the C library and the CA bundle
+# come from it. For a build that can be repeated for years, put its digest here.
 FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /src
 

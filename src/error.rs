@@ -202,6 +202,11 @@ impl Error {
         }
     }
 
+    /// Whether a setting that gives the database URL cannot be read.
+    pub fn is_about_url(&self) -> bool {
+        matches!(self, Self::Settings(error) if error.is_about_url())
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {

@@ -105,6 +105,8 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
         // What the same look at the environment shows of the URL is told with it, and not by the next deploy.
         let needs_url = !matches!(cli.command, Some(Command::New { .. }));
         let of_url = needs_url.then(|| commands::dialer(&settings).err()).flatten();
+        // One that cannot be read is not missing besides.
+        let of_url = of_url.filter(|of_url| !(error.is_about_url() && matches!(of_url, Error::NoDatabaseUrl)));
         let error = match of_url {
             Some(of_url) => Error::Several(vec![error, of_url]),
             None => error,

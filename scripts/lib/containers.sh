@@ -86,12 +86,17 @@ import_base() {
 # it writes to (there the Dockerfile's placeholders would pass for the crate later), and with the Dockerfile's tools where
 # an earlier run has left them.
 build_image() {
-    local from=$1 name=$2 path tools mounts
-    shift 2
+    local tools
     tools=$(target_folder)/image-tools
     mkdir -p "$tools"
-    mounts=(-v /usr:/usr:O -v /etc/alternatives:/etc/alternatives:ro -v "$(static_folder):/src/target:O"
-        -v "$tools:/tools:rw")
+    build_cold "$@" -v "$(static_folder):/src/target:O" -v "$tools:/tools:rw"
+}
+
+# build_cold FOLDER NAME [OPTIONS...]: with this machine's toolchain and nothing else of it, as everybody's first build.
+build_cold() {
+    local from=$1 name=$2 path mounts
+    shift 2
+    mounts=(-v /usr:/usr:O -v /etc/alternatives:/etc/alternatives:ro)
     for path in "$cargo_home" "$rustup_home"; do
         if [ -d "$path" ]; then mounts+=(-v "$path:$path:O"); fi
     done

@@ -61,7 +61,6 @@ stop_engine() {
 
 # The file as it is, but for its name, which the first generation of Compose takes on the command line only.
 adapt_compose() {
-    sed '/^name: /d' deploy/compose/compose.yaml >"$folder/compose.yaml"
     cat >"$folder/failing.yaml" <<YAML
 services:
   schemagate:
@@ -75,7 +74,7 @@ YAML
 # With a password that a URL would have to encode.
 compose() {
     POSTGRES_PASSWORD='p@ss w%rd' DOCKER_HOST=unix://$folder/engine.sock \
-        docker-compose --project-name "$project" --project-directory deploy/compose --file "$folder/compose.yaml" "$@"
+        docker-compose --project-name "$project" --project-directory deploy/compose --file deploy/compose/compose.yaml "$@"
 }
 
 # state_of SERVICE: of its container, with the exit code.

@@ -147,6 +147,17 @@ pub struct SettingsError {
 }
 
 impl SettingsError {
+    /// Whether a variable that gives the database URL is among them.
+    pub fn is_about_url(&self) -> bool {
+        let mut urls = variables::URLS.iter().flat_map(|(variable, file)| [*variable, *file]);
+        self.problems.iter().any(|problem| match problem {
+            // Only the URL is read from files.
+            ValueError::File { .. } | ValueError::EmptyFile { .. } | ValueError::Both { .. } => true,
+            ValueError::NotUtf8 { variable } => urls.any(|url| url == variable),
+            _ => false,
+        })
+    }
+
     fn list(&self) -> String {
         let lines: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
         lines.join("\n")

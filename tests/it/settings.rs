@@ -96,6 +96,14 @@ fn a_bad_value_of_any_setting_is_refused_before_a_connection() {
 }
 
 #[test]
+fn a_url_that_cannot_be_read_is_not_said_to_be_missing() {
+    for (name, value) in [("DATABASE_URL_FILE", "/run/secrets/no"), ("SCHEMAGATE_DATABASE_URL_FILE", "/dev/null")] {
+        let outcome = Job::new().env(name, value).run();
+        outcome.assert_code(78).assert_stdout(name).assert_nowhere("is not set");
+    }
+}
+
+#[test]
 fn problems_with_settings_are_told_in_the_format_that_was_asked_for() {
     let outcome = Untouched::new().refuses(&[("SCHEMAGATE_LOCK_WAIT", "soon"), ("SCHEMAGATE_LOG_FORMAT", "text")]);
     assert!(!outcome.stdout.contains('{'), "{outcome}");
