@@ -87,6 +87,28 @@ fn a_commit_whose_answer_is_lost_is_read_from_the_history() {
 }
 
 #[test]
+fn a_commit_that_ends_only_after_the_history_was_read_again_is_told_as_applied() {
+    // Nobody answers to that name, so that the job's COMMIT waits.
+    let waits = [("synchronous_standby_names", "nobody"), ("synchronous_commit", "local")];
+    let server = waits.into_iter().fold(Server::builder(), |builder, (n, v)| builder.setting(n, v)).start();
+    let database = server.database();
+    let proxy = Proxy::before(server.port());
+    let url = proxy.url(database.name()) + "&options=-c%20synchronous_commit%3Don";
+    let folder = log_three();
+    let mut run = Job::new().env("DATABASE_URL", url).migrations(folder.path()).spawn();
+    database.wait_until("select exists (select from pg_stat_activity where wait_event = 'SyncRep')", SOON);
+    proxy.hang_up();
+    run.wait_for_line("waiting for the lock", SOON);
+    server.configure(&[("synchronous_standby_names", "")]);
+    server.reload();
+    let outcome = run.wait();
+    outcome.assert_code(0).assert_stdout("V3__row.sql is in the history: it was committed");
+    outcome.assert_nowhere("another run applied");
+    assert!(outcome.last_line().contains("applied 3 migrations"), "{outcome}");
+    assert_each_once(&database);
+}
+
+#[test]
 fn an_index_whose_row_was_lost_on_the_way_is_recorded() {
     for cut in
         [Cut::Before("INSERT INTO \"drizzle\""), Cut::After("INSERT INTO \"drizzle\""), Cut::After("create index")]
