@@ -42,11 +42,13 @@ impl Lab {
 
 fn measure(server: &Server, folder: &Migrations) -> Duration {
     let mut lengths = Vec::new();
-    for _ in 0..2 {
+    for round in 0..3 {
         let databases: Vec<Database> = (0..AT_ONCE).map(|_| server.database()).collect();
         let runs: Vec<_> =
             databases.iter().map(|database| Job::on(database).migrations(folder.path()).spawn()).collect();
-        lengths.extend(runs.into_iter().map(|run| run.wait().assert_code(0).elapsed));
+        let round_lengths = runs.into_iter().map(|run| run.wait().assert_code(0).elapsed);
+        // The first finds everything cold.
+        lengths.extend(round_lengths.collect::<Vec<_>>().into_iter().filter(|_| round > 0));
     }
     lengths.sort();
     lengths[lengths.len() / 2]

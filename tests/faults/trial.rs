@@ -58,7 +58,7 @@ impl Allowed {
         Self { codes, killed: false, counts: true }
     }
 
-    /// For runs beside others, which apply too, and for what a failover takes away again.
+    /// For runs beside others, which apply too.
     pub const fn uncounted(self) -> Self {
         Self { counts: false, ..self }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::database::Database;
 use crate::support::folder::Migrations;
 use crate::support::job::Job;
+use crate::support::poll;
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::server::{Server, Stop};
 
@@ -142,6 +143,30 @@ fn a_server_that_crashes_in_a_migration_is_waited_for() {
     run.wait_for_line("connection lost", SOON);
     run.wait_for_line("waiting for the database", SOON);
     server.start();
+    run.wait().assert_code(0);
+    assert_each_once(&database);
+}
+
+#[test]
+fn a_commit_at_which_the_server_crashes_is_read_from_the_history() {
+    // Nobody but the COMMIT is to find that the server cannot write its log any more.
+    let mut server = Server::builder().setting("wal_writer_delay", "10s").setting("autovacuum", "off").start();
+    let database = server.database();
+    let folder = log_three().file("V3__row.sql", "insert into log values (3); select pg_advisory_lock(7);");
+    let mut blocker = database.connect();
+    blocker.execute("select pg_advisory_lock(7)");
+    let mut run = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOCK_TIMEOUT", "0").spawn();
+    database.wait_until("select exists (select from pg_locks where locktype = 'advisory' and not granted)", SOON);
+    let (log, away) = (server.address().data().join("pg_wal"), server.address().data().join("away"));
+    // The job's server process has no file of the log open that is still written to.
+    blocker.execute("select pg_switch_wal()");
+    std::fs::rename(&log, &away).unwrap();
+    drop(blocker);
+    let line = run.wait_for_line("connection lost", SOON);
+    assert!(line.contains("pg_wal"), "the COMMIT met it: {line}");
+    std::fs::rename(&away, &log).unwrap();
+    // The server recovers, or has given up before.
+    poll("the run goes on", SOON, || (run.is_over() || server.revive()).then_some(()));
     run.wait().assert_code(0);
     assert_each_once(&database);
 }

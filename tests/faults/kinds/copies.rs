@@ -17,7 +17,7 @@ fn one(mut trial: Trial<'_>) -> Verdict {
     let copies: Vec<Running> = (0..COPIES).map(|_| trial.job().spawn()).collect();
     let begun = Instant::now();
     let mut kills: Vec<_> = (0..trial.rng.below(1..6))
-        .map(|_| (trial.rng.up_to(trial.lab.length * 3), trial.rng.below(0..COPIES)))
+        .map(|_| (trial.rng.up_to(trial.lab.length * 3 / 2), trial.rng.below(0..COPIES)))
         .collect();
     kills.sort();
     trial.note(format!("killed: {kills:?}"));

@@ -54,7 +54,7 @@ pub const FAULTS: &[Fault] = &[
     fault("cut-after-commit", "cut when COMMIT has arrived, before its answer has", network::after_commit),
     vanished::FAULT,
     fault("one-byte", "from a random message on each byte travels in a packet of its own", network::bytewise),
-    Fault { at_once: 10, ..fault("latency", "from a random message on 200 ms each way", network::late) },
+    Fault { at_once: 25, ..fault("latency", "from a random message on 200 ms each way", network::late) },
     servers::fault(
         "failover",
         "the primary dies and its standby is promoted, two hosts in the URL",

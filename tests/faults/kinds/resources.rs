@@ -10,8 +10,9 @@ use super::group::Group;
 use super::servers;
 use crate::lab::Lab;
 use crate::rng::Rng;
-use crate::support::cluster::new_root;
+use crate::support::cluster::{PATIENCE, new_root};
 use crate::support::connection::Connection;
+use crate::support::poll;
 use crate::support::programs::programs;
 use crate::support::server::Server;
 use crate::trial::{Allowed, Trial, Verdict};
@@ -52,11 +53,16 @@ impl SmallDisk {
 
     /// Leaves so many bytes free.
     fn fill(&self, leave: u64) {
-        let free = rustix::fs::statvfs(&self.path).unwrap();
-        let bytes = (free.f_bavail * free.f_frsize).saturating_sub(leave);
         let file = std::fs::File::create(self.filler()).unwrap();
-        // Somebody else may take the last of it meanwhile.
-        let _ = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes.max(1));
+        // It is all or nothing, and the server takes some of it meanwhile.
+        loop {
+            let free = rustix::fs::statvfs(&self.path).unwrap();
+            let bytes = (free.f_bavail * free.f_frsize).saturating_sub(leave);
+            let flags = rustix::fs::FallocateFlags::empty();
+            if bytes == 0 || rustix::fs::fallocate(&file, flags, 0, bytes).is_ok() {
+                return;
+            }
+        }
     }
 
     fn free(&self) {
@@ -109,17 +115,31 @@ fn data_folder(lab: &Lab, fault: &'static str, runs: Range<usize>) -> Vec<Verdic
     let settings = [("wal_keep_size", "0"), ("max_wal_size", "64MB"), ("min_wal_size", "32MB"), ("wal_recycle", "off")];
     let builder = settings.into_iter().fold(Server::builder().root(&root), |builder, (n, v)| builder.setting(n, v));
     let mut server = builder.start();
-    let group = Group::start(lab, fault, runs, server.address());
-    disk.fill(rng.below(0..8 << 20) as u64);
-    std::thread::sleep(rng.up_to(lab.length * 4));
+    let mut group = Group::start(lab, fault, runs, server.address());
+    disk.fill(rng.below(0..1 << 20) as u64);
+    if rng.flip() {
+        want_new_segments(&server);
+    }
+    std::thread::sleep(lab.length + rng.up_to(lab.length * 3));
     disk.free();
-    // A server that cannot write its log crashes, and gives up if it cannot recover.
-    std::thread::sleep(Duration::from_millis(300));
-    server.revive();
+    // A server that cannot write its log crashes, and gives up if it cannot recover either.
+    let url = server.address().socket_url("postgres");
+    let there = |server: &mut Server| server.revive() || Connection::open(&url).is_ok();
+    poll("the server is back", PATIENCE, || there(&mut server).then_some(()));
+    if server.log().contains("PANIC") {
+        group.trials.iter_mut().for_each(|trial| trial.note("the server crashed"));
+    }
     let verdicts = group.finish().judge(SHORT_OR_AWAY);
     drop(server);
     drop(disk);
     verdicts
+}
+
+/// Has the server begin new files of its log, until it finds no room for one and crashes.
+fn want_new_segments(server: &Server) {
+    let Ok(mut session) = Connection::open(&server.address().socket_url("postgres")) else { return };
+    let begun = (0..10).take_while(|_| session.try_query("select pg_current_xact_id(), pg_switch_wal()").is_ok());
+    assert!(begun.count() < 10, "there was room for ten files more");
 }
 
 /// Takes every connection, ends the jobs' own, and takes those too; gives them back after a while.

@@ -17,7 +17,7 @@ const LOCK_FREE: Duration = Duration::from_secs(10);
 const NOTICED: Duration = Duration::from_secs(15);
 
 pub const FAULT: Fault = Fault {
-    at_once: 10,
+    at_once: 25,
     missing: || {
         let own = std::env::var_os("SCHEMAGATE_FAULTS_OWN_NETWORK").is_some_and(|value| value == "1");
         if own { None } else { Some("it takes root, unshare, ip and iptables for a network of its own") }
