@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use crate::kinds::FAULTS;
 
-const USAGE: &str = "usage: scripts/faults [--seed N] [--runs N] [--fault NAME]... [--run NUMBER]
+const USAGE: &str = "usage: scripts/faults [--quick] [--seed N] [--runs N] [--fault NAME]... [--run NUMBER]
 
 Injects each fault at random points of a run of twenty migrations, checks after every run
 that the database is whole, and prints a table.
 
+  --quick       two runs of each fault, and an outage of one second instead of ten
   --seed N      repeats the random choices of an earlier campaign
   --runs N      runs of each fault (50)
   --fault NAME  only this fault; may be given several times
@@ -25,14 +26,20 @@ pub struct Arguments {
     /// All, where there is none.
     pub faults: Vec<String>,
     pub run: Option<usize>,
+    pub quick: bool,
 }
 
 impl Arguments {
     pub fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut read = Self { seed: rand::random_range(1..1_000_000), runs: 50, faults: Vec::new(), run: None };
+        let mut read =
+            Self { seed: rand::random_range(1..1_000_000), runs: 50, faults: Vec::new(), run: None, quick: false };
         while let Some(word) = words.next() {
             if matches!(word.as_str(), "-h" | "--help") {
                 return Err(usage());
+            }
+            if word == "--quick" {
+                (read.quick, read.runs) = (true, 2);
+                continue;
             }
             let value = words.next().ok_or_else(|| format!("{word}: a value is missing"))?;
             let number = || value.parse::<u64>().map_err(|error| format!("{word} {value}: {error}"));

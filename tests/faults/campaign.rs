@@ -17,7 +17,7 @@ pub fn run(arguments: &Arguments) -> bool {
     let started = Instant::now();
     let wanted = |fault: &&Fault| arguments.faults.is_empty() || arguments.faults.iter().any(|name| name == fault.name);
     println!("seed {}, {} runs a fault", arguments.seed, arguments.runs);
-    let lab = Lab::new(arguments.seed);
+    let lab = Lab::new(arguments.seed, arguments.quick);
     println!("a run without a fault takes {} ms beside others\n", lab.length.as_millis());
     let (mut rows, mut skipped, mut failed) = (Vec::new(), Vec::new(), 0);
     for fault in FAULTS.iter().filter(wanted) {

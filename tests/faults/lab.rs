@@ -16,6 +16,8 @@ pub const AT_ONCE: usize = 4;
 #[derive(Debug)]
 pub struct Lab {
     pub seed: u64,
+    /// Whether what takes long is to be shortened.
+    pub quick: bool,
     pub folder: Migrations,
     pub reference: Reference,
     /// How long a run takes without a fault, beside others.
@@ -26,13 +28,13 @@ pub struct Lab {
 }
 
 impl Lab {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, quick: bool) -> Self {
         let folder = release::folder();
         let server = Server::builder().setting("max_connections", "200").start();
         let reference = Reference::install(&server.database(), folder.path());
         let length = measure(&server, &folder);
         let traffic = ["release", "migration"].map(|atomicity| count(&server, &folder, atomicity));
-        Self { seed, folder, reference, length, traffic, server }
+        Self { seed, quick, folder, reference, length, traffic, server }
     }
 
     pub fn traffic(&self, atomicity: &str) -> Traffic {

@@ -44,7 +44,7 @@ const FILES: [(&str, &str); COUNT] = [
     (
         "V9__events.sql",
         "create table events (id int primary key, payload text not null, digest text);
-         insert into events select n, 'event ' || n from generate_series(1, 20000) n;
+         insert into events select n, 'event ' || n from generate_series(1, 25000) n;
          -- The large change: every row is written anew.
          update events set digest = md5(payload);",
     ),
@@ -66,7 +66,7 @@ const FILES: [(&str, &str); COUNT] = [
     (
         "V13__events_digest.sql",
         "-- schemagate: no-transaction
-create index concurrently events_digest_idx on events (digest, lower(payload));",
+create index concurrently events_digest_idx on events (digest, lower(payload), md5(md5(payload) || digest));",
     ),
     (
         "V14__sequence.sql",

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::lab::Lab;
-use crate::release::COUNT;
+use crate::release::{COUNT, OUTSIDE};
 use crate::rng::Rng;
 use crate::state::State;
 use crate::support::cluster::Address;
@@ -112,20 +112,22 @@ impl<'lab> Trial<'lab> {
         self.point.push_str(what.as_ref());
     }
 
-    /// Waits for a random point of a run that has just begun: half of them by time, half by what the log says.
+    /// Waits for a random point of a run that has just begun: by time, by what the log says, or about the time of the
+    /// migration outside a transaction, which alone can leave something behind.
     pub fn reach_point(&mut self, running: &mut Running) -> Hit {
-        let missed = if self.rng.flip() {
-            let delay = self.rng.up_to(self.lab.length);
-            self.note(format!("after {delay:?}"));
-            running.wait_until_over(delay)
-        } else {
-            let version = self.rng.below(1..COUNT + 1);
-            let more = self.rng.up_to(Duration::from_millis(20));
-            self.note(format!("{more:?} after V{version} in the log"));
-            let seen = running.find_line(&format!("V{version}__"), LONGEST).is_some();
-            !seen || running.wait_until_over(more)
+        let (version, most) = match self.rng.below(0..3) {
+            0 => {
+                let delay = self.rng.up_to(self.lab.length);
+                self.note(format!("after {delay:?}"));
+                return if running.wait_until_over(delay) { Hit::Not } else { Hit::During };
+            }
+            1 => (self.rng.below(1..COUNT + 1), Duration::from_millis(20)),
+            _ => (OUTSIDE - 1, Duration::from_millis(200)),
         };
-        if missed { Hit::Not } else { Hit::During }
+        let more = self.rng.up_to(most);
+        self.note(format!("{more:?} after V{version} in the log"));
+        let seen = running.find_line(&format!("V{version}__"), LONGEST).is_some();
+        if seen && !running.wait_until_over(more) { Hit::During } else { Hit::Not }
     }
 
     /// Judges what one job left.

@@ -10,6 +10,7 @@ use crate::support::server::{Server, Stop};
 use crate::trial::{Allowed, Verdict};
 
 const OUTAGE: Duration = Duration::from_secs(10);
+const SHORT_OUTAGE: Duration = Duration::from_secs(1);
 
 /// A fault that hits a server of its own, with several runs on it.
 pub const fn fault(
@@ -31,7 +32,7 @@ pub fn restart_fast(lab: &Lab, fault: &'static str, runs: Range<usize>) -> Vec<V
 
 pub fn outage(lab: &Lab, fault: &'static str, runs: Range<usize>) -> Vec<Verdict> {
     let how = if runs.start.is_multiple_of(2) { Stop::Immediate } else { Stop::Fast };
-    away(lab, fault, runs, how, OUTAGE)
+    away(lab, fault, runs, how, if lab.quick { SHORT_OUTAGE } else { OUTAGE })
 }
 
 fn away(lab: &Lab, fault: &'static str, runs: Range<usize>, how: Stop, long: Duration) -> Vec<Verdict> {
