@@ -76,12 +76,15 @@ impl ServerError {
         }
     }
 
-    /// Whether the session ended with it: shutdown, crash, `pg_terminate_backend`.
+    /// Whether the session ended with it: shutdown, crash, `pg_terminate_backend`, a full disk under the log. What it
+    /// was at, and be it a COMMIT, may have taken place.
     fn ended_the_session(&self) -> bool {
-        let lost = matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
         // PgBouncer gives 08P01 to the end of a session too; from a server that is a defect in what was sent.
-        let by_pooler = || POOLER_ENDS.iter().any(|words| self.message.contains(words));
-        lost || (self.sqlstate.starts_with("08") && (self.sqlstate != "08P01" || by_pooler()))
+        if self.sqlstate == "08P01" {
+            return POOLER_ENDS.iter().any(|words| self.message.contains(words));
+        }
+        let lost = matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
+        lost || self.sqlstate.starts_with("08") || matches!(self.severity.as_str(), "FATAL" | "PANIC")
     }
 }
 
@@ -244,6 +247,22 @@ mod tests {
             ("08P01", "no such database: x", false),
         ] {
             assert_eq!(error(sqlstate, message).is_a_pooler_refusing_options(), refuses, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_ends_the_session_leaves_the_outcome_to_the_history() {
+        for (severity, sqlstate, ends) in [
+            // A COMMIT whose record may have reached the disk, under a full one.
+            ("PANIC", "53100", true),
+            ("FATAL", "53200", true),
+            ("FATAL", "57P01", true),
+            ("ERROR", "53100", false),
+            ("ERROR", "57014", false),
+            ("FATAL", "08P01", false),
+        ] {
+            let error = ServerError { severity: severity.to_owned(), ..error(sqlstate, "no space left") };
+            assert_eq!(error.ended_the_session(), ends, "{severity} {sqlstate}");
         }
     }
 

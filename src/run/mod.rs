@@ -237,10 +237,13 @@ impl Run<'_> {
         let key = LockKey::for_table(&reading.table.name);
         let existing = existing::wanted(settings, &reading, &reviewed);
         let mut locked = self.lock(&session, key, &existing, |run, reading| run.nothing_to_do(reading, target)).await?;
+        // The session that was lost may have ended its COMMIT only after the first look; it held the lock until then.
+        let credited = credit(&locked.reading, planned, progress);
+        forget(&locked.reading, progress);
         let adopted = self.adopt_by_itself(&session, key, &mut locked.reading).await?;
         let plan = plan_for(settings, set, &locked.reading, target)?;
         if plan.pending.is_empty() {
-            if !adopted {
+            if !adopted && !credited {
                 tracing::info!("another run applied what was pending");
             }
             let done = up_to_date(&plan);
@@ -358,15 +361,31 @@ fn since_then(error: Error, progress: &Progress, planned: &[Applied], lost: Opti
 }
 
 /// After a lost connection: what was planned and is in the history now was committed, though its answer was lost.
-fn credit(reading: &Reading, planned: &mut Vec<Applied>, progress: &mut Progress) {
-    for migration in planned.drain(..) {
-        let held = reading.applied.binary_search_by_key(&migration.version, |row| row.version).is_ok();
-        let known = progress.applied.iter().any(|applied| applied.version == migration.version);
-        if held && !known {
+/// Whether there was any such.
+fn credit(reading: &Reading, planned: &mut Vec<Applied>, progress: &mut Progress) -> bool {
+    let before = progress.applied.len();
+    for migration in planned.extract_if(.., |migration| is_in(reading, migration)) {
+        if !progress.applied.iter().any(|applied| applied.version == migration.version) {
             tracing::info!(migration = migration.file, "{} is in the history: it was committed", migration.file);
             progress.applied.push(migration);
         }
     }
+    progress.applied.len() > before
+}
+
+/// After a failover: what the new primary had not got yet is gone with its row, and is going to be applied again.
+fn forget(reading: &Reading, progress: &mut Progress) {
+    for migration in progress.applied.extract_if(.., |migration| !is_in(reading, migration)) {
+        tracing::warn!(
+            migration = migration.file,
+            "{} was committed and is not in the history any more: a failover has lost it",
+            migration.file
+        );
+    }
+}
+
+fn is_in(reading: &Reading, migration: &Applied) -> bool {
+    reading.applied.binary_search_by_key(&migration.version, |row| row.version).is_ok()
 }
 
 fn applied_of(migration: &Migration) -> Applied {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::database::Database;
 use crate::support::folder::Migrations;
 use crate::support::job::Job;
+use crate::support::poll;
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::server::{Server, Stop};
 
@@ -87,6 +88,28 @@ fn a_commit_whose_answer_is_lost_is_read_from_the_history() {
 }
 
 #[test]
+fn a_commit_that_ends_only_after_the_history_was_read_again_is_told_as_applied() {
+    // Nobody answers to that name, so that the job's COMMIT waits.
+    let waits = [("synchronous_standby_names", "nobody"), ("synchronous_commit", "local")];
+    let server = waits.into_iter().fold(Server::builder(), |builder, (n, v)| builder.setting(n, v)).start();
+    let database = server.database();
+    let proxy = Proxy::before(server.port());
+    let url = proxy.url(database.name()) + "&options=-c%20synchronous_commit%3Don";
+    let folder = log_three();
+    let mut run = Job::new().env("DATABASE_URL", url).migrations(folder.path()).spawn();
+    database.wait_until("select exists (select from pg_stat_activity where wait_event = 'SyncRep')", SOON);
+    proxy.hang_up();
+    run.wait_for_line("waiting for the lock", SOON);
+    server.configure(&[("synchronous_standby_names", "")]);
+    server.reload();
+    let outcome = run.wait();
+    outcome.assert_code(0).assert_stdout("V3__row.sql is in the history: it was committed");
+    outcome.assert_nowhere("another run applied");
+    assert!(outcome.last_line().contains("applied 3 migrations"), "{outcome}");
+    assert_each_once(&database);
+}
+
+#[test]
 fn an_index_whose_row_was_lost_on_the_way_is_recorded() {
     for cut in
         [Cut::Before("INSERT INTO \"drizzle\""), Cut::After("INSERT INTO \"drizzle\""), Cut::After("create index")]
@@ -120,6 +143,30 @@ fn a_server_that_crashes_in_a_migration_is_waited_for() {
     run.wait_for_line("connection lost", SOON);
     run.wait_for_line("waiting for the database", SOON);
     server.start();
+    run.wait().assert_code(0);
+    assert_each_once(&database);
+}
+
+#[test]
+fn a_commit_at_which_the_server_crashes_is_read_from_the_history() {
+    // Nobody but the COMMIT is to find that the server cannot write its log any more.
+    let mut server = Server::builder().setting("wal_writer_delay", "10s").setting("autovacuum", "off").start();
+    let database = server.database();
+    let folder = log_three().file("V3__row.sql", "insert into log values (3); select pg_advisory_lock(7);");
+    let mut blocker = database.connect();
+    blocker.execute("select pg_advisory_lock(7)");
+    let mut run = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOCK_TIMEOUT", "0").spawn();
+    database.wait_until("select exists (select from pg_locks where locktype = 'advisory' and not granted)", SOON);
+    let (log, away) = (server.address().data().join("pg_wal"), server.address().data().join("away"));
+    // The job's server process has no file of the log open that is still written to.
+    blocker.execute("select pg_switch_wal()");
+    std::fs::rename(&log, &away).unwrap();
+    drop(blocker);
+    let line = run.wait_for_line("connection lost", SOON);
+    assert!(line.contains("pg_wal"), "the COMMIT met it: {line}");
+    std::fs::rename(&away, &log).unwrap();
+    // The server recovers, or has given up before.
+    poll("the run goes on", SOON, || (run.is_over() || server.revive()).then_some(()));
     run.wait().assert_code(0);
     assert_each_once(&database);
 }

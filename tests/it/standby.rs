@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use crate::support::database::Database;
+use crate::support::folder::Migrations;
 use crate::support::gate::{CANARY, Gate};
 use crate::support::job::Job;
-use crate::support::server::Server;
+use crate::support::server::{Server, Stop};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -134,4 +135,31 @@ fn with_something_pending_a_preferred_standby_gives_way_to_the_primary() {
     outcome.assert_stdout(&format!("connected to 127.0.0.1:{}/", pair.standby.port()));
     outcome.assert_stdout(&format!("connected to 127.0.0.1:{}/", pair.primary.port()));
     pair.standby.wait_until_caught_up(&pair.primary);
+}
+
+#[test]
+fn what_a_failover_loses_is_applied_again_and_counted_once() {
+    let Pair { database, standby, mut primary } = Pair::new();
+    standby.configure(&[("primary_conninfo", "")]);
+    standby.reload();
+    let receives = "select not exists (select from pg_stat_replication)";
+    primary.connect("postgres").wait_until(receives, SOON);
+    let mut blocker = database.connect();
+    blocker.execute("select pg_advisory_lock(7)");
+    let folder = Migrations::new()
+        .file("V1__a.sql", "create table a ();")
+        .file("V2__b.sql", "create table b (); select pg_advisory_lock(7);");
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port(), standby.port());
+    let url = format!("postgresql://postgres@{hosts}/{}?target_session_attrs=read-write", database.name());
+    let run =
+        Job::new().env("DATABASE_URL", url).env("SCHEMAGATE_ATOMICITY", "migration").migrations(folder.path()).spawn();
+    let waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted)";
+    database.wait_until(waits, SOON);
+    primary.stop(Stop::Immediate);
+    standby.promote();
+    let outcome = run.wait();
+    outcome.assert_code(0).assert_stdout("V1__a.sql was committed and is not in the history any more");
+    assert!(outcome.last_line().contains("applied 2 migrations"), "{outcome}");
+    let mut session = standby.connect(database.name());
+    assert_eq!(session.column("select version from drizzle.__migrations__ order by 1"), ["1", "2"]);
 }

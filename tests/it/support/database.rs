@@ -48,6 +48,11 @@ impl Database {
         &self.address
     }
 
+    /// Goes on with the database of this name on another server: the one that a failover has made the primary.
+    pub fn follow(&mut self, address: &Address) {
+        self.address = address.clone();
+    }
+
     /// The superuser's URL over TCP.
     pub fn url(&self) -> String {
         self.address.url(&self.name)

@@ -207,8 +207,17 @@ impl Running {
     pub fn signal(&self, signal: Signal) {
         let state = self.watched.state.lock().unwrap();
         if state.ended.is_none() {
-            kill_process(self.pid, signal).unwrap();
+            match kill_process(self.pid, signal) {
+                // It has just ended, and nobody has written that down yet.
+                Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+                Err(error) => panic!("{signal:?}: {error}"),
+            }
         }
+    }
+
+    /// Waits for so long, or until it has ended; whether it has.
+    pub fn wait_until_over(&self, limit: Duration) -> bool {
+        self.watched.wait(Instant::now() + limit, |state| state.all_over().then_some(())).1.is_some()
     }
 
     pub fn pid(&self) -> i32 {
@@ -234,6 +243,16 @@ impl Running {
 
     #[track_caller]
     fn wait_for(&mut self, stream: usize, text: &str, limit: Duration) -> String {
+        let found = self.find(stream, text, limit);
+        found.unwrap_or_else(|| panic!("no line with {text:?} within {limit:?}\n{}", self.so_far()))
+    }
+
+    /// As [`Self::wait_for_line`]; none where the run ends without it.
+    pub fn find_line(&mut self, text: &str, limit: Duration) -> Option<String> {
+        self.find(0, text, limit)
+    }
+
+    fn find(&mut self, stream: usize, text: &str, limit: Duration) -> Option<String> {
         let mut from = self.seen[stream];
         let (state, found) = self.watched.wait(Instant::now() + limit, |state| {
             for line in state.output[stream][from..].split_inclusive('\n') {
@@ -244,10 +263,9 @@ impl Running {
             }
             state.all_over().then_some(None)
         });
-        let outcome = state.outcome();
         drop(state);
         self.seen[stream] = from;
-        found.flatten().unwrap_or_else(|| panic!("no line with {text:?} within {limit:?}\n{outcome}"))
+        found.flatten()
     }
 
     /// The output so far.

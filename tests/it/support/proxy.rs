@@ -37,6 +37,8 @@ pub struct Traffic {
 pub struct Proxy {
     port: u16,
     traffic: Arc<Mutex<Traffic>>,
+    /// Both ends of every connection so far.
+    ends: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 /// One direction's view of the other.
@@ -68,19 +70,30 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let traffic = Arc::new(Mutex::new(Traffic { cut, ..Traffic::default() }));
         let shared = Arc::clone(&traffic);
+        let ends = Arc::new(Mutex::new(Vec::new()));
+        let all_ends = Arc::clone(&ends);
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 shared.lock().unwrap().connections += 1;
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)) else { continue };
+                all_ends.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 serve(client, server, &shared);
             }
         });
-        Self { port, traffic }
+        Self { port, traffic, ends }
     }
 
     /// The superuser's URL through the proxy.
     pub fn url(&self, database: &str) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
+    }
+
+    /// Ends all connections that are open now.
+    pub fn hang_up(&self) {
+        for end in self.ends.lock().unwrap().drain(..) {
+            // One that has ended by itself is as well.
+            let _ = end.shutdown(Shutdown::Both);
+        }
     }
 
     /// What went through so far.

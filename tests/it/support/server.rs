@@ -1,7 +1,7 @@
 //! A server of one test's own: TLS, pg_hba, settings, stop and start, a streaming standby.
 //! Takes what the builder is told. Gone when dropped, and when the test's process is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ pub struct Builder {
     settings: Vec<(String, String)>,
     hba: Vec<String>,
     files: Vec<(&'static str, String)>,
+    root: Option<PathBuf>,
 }
 
 impl Server {
@@ -120,6 +121,17 @@ impl Server {
         };
         kill_process(Pid::from_child(&process), signal).unwrap();
         poll("the server has stopped", PATIENCE, || process.try_wait().unwrap())
+    }
+
+    /// Starts the server again if it has given up by itself, as it does where its disk is full; whether it had.
+    #[track_caller]
+    pub fn revive(&mut self) -> bool {
+        let ended = self.process.as_mut().expect("started").try_wait().unwrap().is_some();
+        if ended {
+            self.process = None;
+            self.start();
+        }
+        ended
     }
 
     #[track_caller]
@@ -256,6 +268,12 @@ impl Builder {
         self.setting("ssl_ca_file", "clients.crt")
     }
 
+    /// Lives in this folder, which the watchdog must know by its name (`sg-…`), and not in one of its own.
+    pub fn root(mut self, root: &Path) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
     /// The server, started.
     #[track_caller]
     pub fn start(self) -> Server {
@@ -269,7 +287,7 @@ impl Builder {
         if self.hba.is_empty() {
             self.hba.push("host all all all trust".to_owned());
         }
-        let root = new_root();
+        let root = self.root.unwrap_or_else(new_root);
         let watchdog = Some(Watchdog::of(&root));
         let address = Address::create(&root, &self.settings, &self.hba);
         for (name, text) in &self.files {
