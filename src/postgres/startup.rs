@@ -51,7 +51,7 @@ impl SessionParameters {
             ("tcp_keepalives_idle", "3".to_owned()),
             ("tcp_keepalives_interval", "2".to_owned()),
             ("tcp_keepalives_count", "2".to_owned()),
-            ("tcp_user_timeout", "7000".to_owned()),
+            ("tcp_user_timeout", "6000".to_owned()),
         ];
         let explicit = [("lock_timeout", lock_timeout), ("statement_timeout", statement_timeout)]
             .into_iter()
