@@ -1,5 +1,6 @@
 //! How a run ends well, and what it says of the database on the way. In: a plan, a session. Out: facts and log lines.
 
+use crate::history::Reading;
 use crate::migrations::Version;
 use crate::plan::Plan;
 use crate::postgres::counted;
@@ -45,6 +46,17 @@ pub(super) fn warn_of(plan: &Plan<'_>) {
             if plan.ahead.len() > 1 { format!(" to {last}") } else { String::new() }
         );
     }
+}
+
+pub(super) fn tell_pending(plan: &Plan<'_>, reading: &Reading) {
+    tracing::info!(
+        pending = plan.pending.len(),
+        applied = plan.applied,
+        "{} of {} pending in {}",
+        plan.pending.len(),
+        counted(plan.pending.len() + plan.applied + plan.held_back, "migration"),
+        reading.table.name
+    );
 }
 
 pub(super) fn tell_connected(session: &Session) {
