@@ -107,9 +107,21 @@ pub struct Progress {
     pub before: Option<RecoveryPoint>,
     /// After the last commit.
     pub after: Option<RecoveryPoint>,
+    /// How long migrations waited for locks, by file; those of over a few seconds.
+    pub lock_waits: Vec<(String, Duration)>,
 }
 
 impl Progress {
+    /// Adds the waits of one session.
+    pub fn note_lock_waits(&mut self, waits: Vec<(String, Duration)>) {
+        for (what, waited) in waits {
+            match self.lock_waits.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, known)) => *known += waited,
+                None => self.lock_waits.push((what, waited)),
+            }
+        }
+    }
+
     /// Notes and logs the recovery point before the first change; of a later batch it changes nothing.
     fn begin(&mut self, before: RecoveryPoint) {
         if self.before.is_none() {

@@ -31,20 +31,40 @@ pub fn success(outcome: &UpToDate, progress: &Progress, elapsed: Duration) -> St
         count => format!("; the database is ahead by {count}"),
     };
     let total = outcome.total;
+    let waits = lock_waits(progress);
     match progress.applied.as_slice() {
-        [] => format!("up to date: {total} applied{newest}; nothing to do in {took}{held_back}{ahead}"),
+        [] => format!("up to date: {total} applied{newest}; nothing to do in {took}{held_back}{ahead}{waits}"),
         [only] => {
             let file = cut(&only.file, FILE_BYTES);
-            format!("applied 1 migration ({file}) in {took}; {total} applied in all{newest}{held_back}{ahead}")
+            format!("applied 1 migration ({file}) in {took}; {total} applied in all{newest}{held_back}{ahead}{waits}")
         }
         [first, .., last] => {
             let (count, first, last) =
                 (progress.applied.len(), cut(&first.file, FILE_BYTES), cut(&last.file, FILE_BYTES));
             format!(
                 "applied {count} migrations ({first} to {last}) in {took}; {total} applied in all{newest}{held_back}\
-                 {ahead}"
+                 {ahead}{waits}"
             )
         }
+    }
+}
+
+/// How many files are named with their waits; the others are counted.
+const NAMED_WAITS: usize = 3;
+
+/// How long migrations waited for locks, the longest first.
+fn lock_waits(progress: &Progress) -> String {
+    let mut waits: Vec<&(String, Duration)> = progress.lock_waits.iter().collect();
+    waits.sort_by_key(|(_, waited)| std::cmp::Reverse(*waited));
+    let named: Vec<String> = waits
+        .iter()
+        .take(NAMED_WAITS)
+        .map(|(what, waited)| format!("{} {}", cut(what, FILE_BYTES), duration_text(*waited)))
+        .collect();
+    match waits.len().saturating_sub(NAMED_WAITS) {
+        _ if named.is_empty() => String::new(),
+        0 => format!("; waited for locks: {}", named.join(", ")),
+        more => format!("; waited for locks: {} and {more} more", named.join(", ")),
     }
 }
 
@@ -59,7 +79,7 @@ pub fn failure(progress: &Progress, elapsed: Duration, code: ExitCode, outcome_k
             format!("this run applied {}, and whether any more is in the history", counted(count, "migration"))
         }
     };
-    format!("failed after {took} with exit code {}: {applied}", code.number())
+    format!("failed after {took} with exit code {}: {applied}{}", code.number(), lock_waits(progress))
 }
 
 /// What a failure is told as: reports first, where the words are too long for the last line, and the last line. Only

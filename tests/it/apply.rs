@@ -159,8 +159,14 @@ fn a_lock_timeout_of_zero_waits_and_explains() {
     blocker.execute("begin; select count(*) from orders");
     let mut run = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOCK_TIMEOUT", "0").spawn();
     run.wait_for_line("V1__total.sql is still running: waiting for AccessExclusiveLock on orders", SOON);
+    // The wait goes on for a second after the first look, and is known to its end.
+    std::thread::sleep(Duration::from_secs(1));
     drop(blocker);
-    run.wait().assert_code(0).assert_nowhere("follows");
+    let outcome = run.wait();
+    outcome.assert_code(0).assert_nowhere("follows");
+    let words = outcome.last_line().split_once("waited for locks: V1__total.sql ").expect("the summary has it").1;
+    let seconds: f64 = words.split(' ').next().unwrap().parse().unwrap();
+    assert!((5.5..outcome.elapsed.as_secs_f64()).contains(&seconds), "{seconds} s\n{outcome}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! kept for the error that may follow. Never touches the watched session.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -72,6 +72,8 @@ pub struct Sighting {
     pub blockers: Vec<Blocker>,
     /// Phase of an index build, with its percentage where known.
     pub progress: Option<String>,
+    /// When the present wait for a lock began, as the server writes it, and how long it has lasted.
+    pub waiting: Option<(String, Duration)>,
 }
 
 impl Sighting {
@@ -86,6 +88,8 @@ impl Sighting {
                         None => kind,
                     });
                     sighting.wanted_lock = field(8);
+                    let lasted = field(10).and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
+                    sighting.waiting = field(9).zip(lasted);
                 }
                 Some("blocker") => sighting.blockers.push(Blocker {
                     pid: field(1).unwrap_or_default(),
@@ -129,7 +133,7 @@ impl Sighting {
 #[derive(Debug)]
 pub struct Watcher {
     requests: mpsc::UnboundedSender<String>,
-    last: Arc<Mutex<Option<Sighting>>>,
+    seen: Arc<Mutex<Seen>>,
     task: JoinHandle<()>,
 }
 
@@ -143,9 +147,9 @@ impl Watcher {
     /// Starts the task; it does nothing until it is asked to look.
     pub fn start(dialer: Arc<Dialer>, pid: i32, stop: Stop) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
-        let last = Arc::new(Mutex::new(None));
-        let task = tokio::task::spawn_local(serve(dialer, pid, stop, inbox, Arc::clone(&last)));
-        Self { requests, last, task }
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let task = tokio::task::spawn_local(serve(dialer, pid, stop, inbox, Arc::clone(&seen)));
+        Self { requests, seen, task }
     }
 
     /// Asks for a look at what runs now, named `what` in the log. Returns at once.
@@ -156,8 +160,13 @@ impl Watcher {
 
     /// The last sighting of a statement that was blocked, once.
     pub fn take_blocked(&self) -> Option<Sighting> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.take().filter(|sighting| !sighting.blockers.is_empty())
+        seen(&self.seen).blocked.take()
+    }
+
+    /// How long each statement that was looked at waited for locks, by its name; waits that were over before the first
+    /// look are in none.
+    pub fn lock_waits(&self) -> Vec<(String, Duration)> {
+        seen(&self.seen).waits.iter().map(|(what, waits)| (what.clone(), waits.total())).collect()
     }
 
     /// Ends the task and closes its connection.
@@ -168,15 +177,67 @@ impl Watcher {
     }
 }
 
+/// What the looks saw.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The last that was blocked.
+    blocked: Option<Sighting>,
+    /// By the name of what ran.
+    waits: Vec<(String, Waits)>,
+}
+
+/// The waits for locks of one file: when each began, and how long it was seen to last.
+#[derive(Debug, Default)]
+struct Waits(Vec<(String, Duration)>);
+
+impl Waits {
+    fn total(&self) -> Duration {
+        self.0.iter().map(|(_, lasted)| *lasted).sum()
+    }
+}
+
+impl Seen {
+    fn note(&mut self, what: &str, sighting: &Sighting) {
+        let Some((began, lasted)) = &sighting.waiting else { return };
+        let at = self.waits.iter().position(|(known, _)| known == what).unwrap_or_else(|| {
+            self.waits.push((what.to_owned(), Waits::default()));
+            self.waits.len() - 1
+        });
+        let Waits(waits) = &mut self.waits[at].1;
+        match waits.last_mut().filter(|(known, _)| known == began) {
+            Some((_, known)) => *known = *lasted,
+            None => waits.push((began.clone(), *lasted)),
+        }
+    }
+}
+
+fn seen(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While a lock is waited for, it is looked again this often, so that the wait is known to its end.
+const SAMPLE: Duration = Duration::from_millis(250);
+
 async fn serve(
     dialer: Arc<Dialer>,
     pid: i32,
     mut stop: Stop,
     mut inbox: mpsc::UnboundedReceiver<String>,
-    last: Arc<Mutex<Option<Sighting>>>,
+    shared: Arc<Mutex<Seen>>,
 ) {
     let mut session: Option<Session> = None;
-    while let Some(what) = inbox.recv().await {
+    let mut waiting: Option<String> = None;
+    loop {
+        let what = tokio::select! {
+            asked = inbox.recv() => match asked {
+                Some(what) => what,
+                None => break,
+            },
+            () = tokio::time::sleep(SAMPLE), if waiting.is_some() => {
+                waiting = sample(session.as_ref(), pid, waiting.take(), &shared).await;
+                continue;
+            }
+        };
         if session.is_none() {
             match dialer.connect(Need::Read, Duration::ZERO, &mut stop).await {
                 Ok(opened) => session = Some(opened),
@@ -194,8 +255,10 @@ async fn serve(
                     "{what} is still running: {}",
                     sighting.describe()
                 );
+                seen(&shared).note(&what, &sighting);
+                waiting = sighting.waiting.is_some().then(|| what.clone());
                 if !sighting.blockers.is_empty() {
-                    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(sighting);
+                    seen(&shared).blocked = Some(sighting);
                 }
             }
             Err(error) => {
@@ -207,6 +270,14 @@ async fn serve(
     if let Some(session) = session {
         session.close().await;
     }
+}
+
+/// Looks without a word in the log; gives `what` back while it still waits.
+async fn sample(session: Option<&Session>, pid: i32, what: Option<String>, shared: &Mutex<Seen>) -> Option<String> {
+    let what = what?;
+    let sighting = look(session?, pid).await.ok()?;
+    seen(shared).note(&what, &sighting);
+    sighting.waiting.is_some().then_some(what)
 }
 
 async fn look(session: &Session, pid: i32) -> Result<Sighting, QueryError> {
