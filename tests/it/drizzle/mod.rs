@@ -8,6 +8,7 @@ mod idiom;
 mod in_step;
 mod source;
 mod take_over;
+mod tools;
 
 /// A folder of drizzle-kit 0.x with these entries, tag and text; `when` grows by a second.
 struct Journal {
