@@ -4,6 +4,7 @@
 mod baseline;
 mod matching;
 mod record;
+mod renumber;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use crate::settings::TableName;
 pub use baseline::{Baseline, missing};
 pub use matching::find;
 pub use record::record_sql;
+pub use renumber::renumber;
 
 /// Why a migration is recorded without running it.
 #[derive(Debug, Clone, PartialEq, Eq)]

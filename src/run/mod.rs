@@ -8,7 +8,7 @@ mod take_over;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::adopt::with_adopted;
+use crate::adopt::{renumber, with_adopted};
 use crate::apply::{self, Applied, ApplyError, DatabaseState, Progress};
 use crate::error::Error;
 use crate::existing;
@@ -141,6 +141,7 @@ impl Run<'_> {
         if !reading.table.exists && (drizzle || self.set.iter().any(|migration| !migration.version().fits_int4())) {
             reading.table.width = VersionWidth::Int8;
         }
+        renumber(self.set, &mut reading.applied, reading.table.width)?;
         Ok(reading)
     }
 
