@@ -6,6 +6,7 @@ use crate::support::job::{Job, Outcome};
 
 mod idiom;
 mod in_step;
+mod large;
 mod renumbered;
 mod source;
 mod take_over;
