@@ -13,6 +13,8 @@ use tempfile::TempDir;
 mod catalogue;
 mod changes;
 mod orders;
+mod take_over;
+mod upgrade;
 
 /// The two lines of Drizzle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,9 +18,9 @@ enum By {
 
 /// What the histories hold: ours, and Drizzle's.
 #[derive(PartialEq, Eq, Clone)]
-struct Histories {
-    ours: Vec<String>,
-    theirs: Vec<String>,
+pub(super) struct Histories {
+    pub(super) ours: Vec<String>,
+    pub(super) theirs: Vec<String>,
 }
 
 impl fmt::Debug for Histories {
@@ -29,7 +29,7 @@ impl fmt::Debug for Histories {
     }
 }
 
-fn histories(database: &Database) -> Histories {
+pub(super) fn histories(database: &Database) -> Histories {
     let mut session = database.connect();
     let ours = "select h::text from drizzle.__migrations__ h order by version";
     let theirs = "select d::text from drizzle.__drizzle_migrations d order by id";
