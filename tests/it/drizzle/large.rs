@@ -39,7 +39,7 @@ fn is_empty(number: usize) -> bool {
 
 fn text(number: usize) -> String {
     let table = format!("t{}", number / 4 * 4);
-    if number % 4 == 0 {
+    if number.is_multiple_of(4) {
         return format!(
             "CREATE TABLE \"{table}\" (\n\t\"id\" serial PRIMARY KEY NOT NULL,\n\t\"name\" text\n);\n\
              --> statement-breakpoint\nINSERT INTO \"{table}\" (\"name\") VALUES ('--> statement-breakpoint'), ('COMMIT;');"
