@@ -65,7 +65,7 @@ pub fn find<'a>(
             Found::OtherText(_) | Found::OtherTime(_) | Found::Nothing => {}
         }
     }
-    ambiguities.extend(left_out(&entries, &ambiguities));
+    ambiguities.extend(left_out(&entries, &ambiguities, !drizzle.named));
     decide(&entries, decisions, ambiguities, &mut adoption, drizzle)?;
     Ok(adoption)
 }
@@ -126,7 +126,7 @@ fn compare(entry: &Entry<'_>, at: usize, row: &DrizzleRecord) -> Found {
 }
 
 /// Entries without a row, although a later one has one.
-fn left_out(entries: &[Entry<'_>], told: &[Ambiguity]) -> Vec<Ambiguity> {
+fn left_out(entries: &[Entry<'_>], told: &[Ambiguity], for_ever: bool) -> Vec<Ambiguity> {
     let told: HashSet<&str> = told.iter().map(Ambiguity::subject).collect();
     let Some(last) = entries.iter().rposition(|entry| !entry.known && entry.matched.is_some()) else {
         return Vec::new();
@@ -136,7 +136,7 @@ fn left_out(entries: &[Entry<'_>], told: &[Ambiguity]) -> Vec<Ambiguity> {
     before
         .map(|entry| entry.migration.file())
         .filter(|file| !told.contains(file))
-        .map(|file| Ambiguity::NoRow { file: file.to_owned(), later: later.to_owned() })
+        .map(|file| Ambiguity::NoRow { file: file.to_owned(), later: later.to_owned(), for_ever })
         .collect()
 }
 

@@ -4,6 +4,7 @@
 mod baseline;
 mod matching;
 mod record;
+mod renumber;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use crate::settings::TableName;
 pub use baseline::{Baseline, missing};
 pub use matching::find;
 pub use record::record_sql;
+pub use renumber::renumber;
 
 /// Why a migration is recorded without running it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +105,8 @@ pub enum Ambiguity {
         file: String,
         /// The later entry's file.
         later: String,
+        /// Whether Drizzle goes by the newest row alone, as 0.x does; version 1 would run the file.
+        for_ever: bool,
     },
 }
 
@@ -128,11 +132,12 @@ impl fmt::Display for Ambiguity {
             Self::OtherTime { file, row, recorded, found } => {
                 write!(f, "{file}: {row} is of its text, but of another time ({recorded}, entry {found})")
             }
-            Self::NoRow { file, later } => {
-                write!(
-                    f,
-                    "{file}: no row, although the later {later} has one; Drizzle passes such a file over for ever"
-                )
+            Self::NoRow { file, later, for_ever } => {
+                let why = match for_ever {
+                    true => "; Drizzle passes such a file over for ever",
+                    false => ": it was merged late, or its row is lost",
+                };
+                write!(f, "{file}: no row, although the later {later} has one{why}")
             }
         }
     }

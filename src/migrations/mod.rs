@@ -182,13 +182,25 @@ impl Migration {
         if self.int4 == Some(recorded) || self.int8 == recorded {
             return Ok(Comparison::Exact);
         }
+        self.compare_text(self.key(), recorded)
+    }
+
+    /// As [`Migration::compare`], as if the migration had another version: `drizzle-kit up` gives it one.
+    ///
+    /// # Errors
+    /// As [`Migration::read`].
+    pub fn compare_at(&self, version: Version, recorded: Checksum) -> Result<Comparison, ReadError> {
+        self.compare_text(Key { name: self.name(), version }, recorded)
+    }
+
+    fn compare_text(&self, key: Key<'_>, recorded: Checksum) -> Result<Comparison, ReadError> {
+        const WIDTHS: [VersionWidth; 2] = [VersionWidth::Int4, VersionWidth::Int8];
         let text = self.read()?;
-        let key = self.key();
-        let same = text_forms(&text).any(|form| {
-            [VersionWidth::Int4, VersionWidth::Int8]
-                .iter()
-                .any(|width| key.checksum_of(*width, &form) == Some(recorded))
-        });
+        if WIDTHS.iter().any(|width| key.checksum(*width, &text) == Some(recorded)) {
+            return Ok(Comparison::Exact);
+        }
+        let same =
+            text_forms(&text).any(|form| WIDTHS.iter().any(|width| key.checksum_of(*width, &form) == Some(recorded)));
         Ok(if same { Comparison::LineEndings } else { Comparison::Different })
     }
 

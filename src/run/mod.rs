@@ -9,6 +9,7 @@ mod up;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::adopt::renumber;
 use crate::apply::{ApplyError, DatabaseState};
 use crate::error::Error;
 use crate::history::{self, HistoryError, Reading};
@@ -121,6 +122,7 @@ impl Run<'_> {
         if !reading.table.exists && (drizzle || self.set.iter().any(|migration| !migration.version().fits_int4())) {
             reading.table.width = VersionWidth::Int8;
         }
+        renumber(self.set, &mut reading.applied, reading.table.width)?;
         Ok(reading)
     }
 

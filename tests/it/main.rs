@@ -12,6 +12,7 @@
 mod apply;
 mod arguments;
 mod connection;
+mod dbmate;
 mod drizzle;
 mod exit_codes;
 mod failure;

@@ -6,8 +6,11 @@ use crate::support::job::{Job, Outcome};
 
 mod idiom;
 mod in_step;
+mod large;
+mod renumbered;
 mod source;
 mod take_over;
+mod tools;
 
 /// A folder of drizzle-kit 0.x with these entries, tag and text; `when` grows by a second.
 struct Journal {

@@ -248,3 +248,31 @@ fn a_baseline_of_refinery_files_knows_what_was_dropped_again() {
     assert_eq!(history(&database), ["1 a", "2 b", "3 c"]);
     assert_eq!(database.value("select to_regclass('drizzle.__drizzle_migrations')::text"), None);
 }
+
+#[test]
+fn a_folder_of_version_1_without_a_row_is_not_called_lost_for_ever() {
+    let folder = Migrations::new()
+        .file("20231114221320_init/migration.sql", "CREATE TABLE a (id int);")
+        .file("20231114221321_late/migration.sql", "CREATE TABLE b (id int);")
+        .file("20231114221322_last/migration.sql", "CREATE TABLE c (id int);");
+    let database = Database::new();
+    database.execute(DRIZZLE_TABLE);
+    database
+        .execute("alter table drizzle.__drizzle_migrations add name text, add applied_at timestamptz default now()");
+    for name in ["20231114221320_init", "20231114221322_last"] {
+        let text = std::fs::read(folder.path().join(name).join("migration.sql")).unwrap();
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(&text);
+        let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        database.execute(&format!(
+            "insert into drizzle.__drizzle_migrations (hash, created_at, name) values ('{hash}', 1700000000000, '{name}')"
+        ));
+    }
+    let outcome = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOG_FORMAT", "text").run();
+    outcome
+        .assert_code(65)
+        .assert_stdout(
+            "20231114221321_late/migration.sql: no row, although the later 20231114221322_last/migration.sql has one: \
+             it was merged late, or its row is lost",
+        )
+        .assert_nowhere("for ever");
+}

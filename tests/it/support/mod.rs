@@ -7,6 +7,7 @@ pub mod database;
 pub mod folder;
 pub mod gate;
 pub mod job;
+pub mod npm;
 pub mod pgbouncer;
 pub mod programs;
 pub mod proxy;
