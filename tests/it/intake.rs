@@ -260,14 +260,15 @@ fn everything_that_pending_files_must_not_hold_is_told_at_once_and_nothing_is_wr
         .file("V08__unknown.sql", "-- schemagate: no-transactions\nselect 1;")
         .file("V09__late.sql", "select 1;\n-- schemagate: no-transaction\n")
         .file("V10__nothing.sql", "-- schemagate: no-transaction\n")
-        .file("V11__insert.sql", "-- schemagate: no-transaction\ninsert into a values (1);");
+        .file("V11__insert.sql", "-- schemagate: no-transaction\ninsert into a values (1);")
+        .file("V12__dbmate.sql", "-- migrate:up\ncreate table d ();\n-- migrate:down\ndrop table d;");
     for command in ["plan", "up"] {
         Job::on(&database).migrations(folder.path()).arg(command).run().assert_code(65);
         assert_empty(&database);
     }
     let outcome = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOG_FORMAT", "text").arg("plan").run();
     insta::assert_snapshot!(redact(&outcome.stderr), @r#"
-    [time] error pending files hold what cannot be run, in 14 places
+    [time] error pending files hold what cannot be run, in 15 places
       V02__transaction.sql:1:1: BEGIN inside a migration
          1 | begin;
            | ^
@@ -324,6 +325,10 @@ fn everything_that_pending_files_must_not_hold_is_told_at_once_and_nothing_is_wr
          2 | insert into a values (1);
            | ^
         hint: remove the directive no-transaction: in a transaction, a crash undoes the statement
+      V12__dbmate.sql:3:1: "migrate:down" opens the part that undoes the migration, and it would run with the rest
+         3 | -- migrate:down
+           | ^
+        hint: take that part out of the file: there are no down migrations here
     state: nothing was changed
     hint: mend the files named, each as its own hint says, and deploy again
     "#);

@@ -16,6 +16,16 @@ pub(super) fn directive(comment: &str) -> Option<&str> {
     name.eq_ignore_ascii_case(NAME).then_some(word)
 }
 
+/// How other tools open the part of a file that undoes it: dbmate, goose, sql-migrate.
+const DOWN_MARKS: [&str; 3] = ["migrate:down", "+goose Down", "+migrate Down"];
+
+/// Gives the mark of another tool that opens the part of a file that undoes it.
+pub(super) fn down_mark(comment: &str) -> Option<&str> {
+    let text = comment.strip_prefix("--")?.trim();
+    let is = |mark: &&str| text.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
+    DOWN_MARKS.iter().any(|mark| is(&mark)).then_some(text)
+}
+
 /// Says whether a directive, wrong or not, is meant to leave the transaction.
 pub(super) fn means_no_transaction(word: &str) -> bool {
     word.get(..NO_TRANSACTION.len()).is_some_and(|start| start.eq_ignore_ascii_case(NO_TRANSACTION))
@@ -24,6 +34,16 @@ pub(super) fn means_no_transaction(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mark_of_another_tool_opens_what_undoes_the_file() {
+        for comment in ["-- migrate:down", "--migrate:down transaction:false", "-- +goose Down", "-- +MIGRATE DOWN"] {
+            assert!(down_mark(comment).is_some(), "{comment:?}");
+        }
+        for comment in ["-- migrate:up", "-- slow migrate:down", "/* migrate:down */", "-- goose down", "--"] {
+            assert_eq!(down_mark(comment), None, "{comment:?}");
+        }
+    }
 
     #[test]
     fn a_directive_is_a_comment_of_its_own() {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::chunks::{Breakpoint, Chunks, Refused, breakpoint};
 use super::classify::{Outside, StatementKind, classify};
-use super::directive::{NO_TRANSACTION, directive, means_no_transaction};
+use super::directive::{NO_TRANSACTION, directive, down_mark, means_no_transaction};
 use super::facts::{ConcurrentIndex, Gone, concurrent_index, created_table, setting};
 use super::place::Place;
 use super::repeat::{NotRepeatable, check_repeatable};
@@ -145,6 +145,10 @@ impl<'a> Judge<'a> {
     fn comment(&mut self, token: Token, leading: bool) {
         self.breakpoint(token);
         let text = self.sql.get(token.range()).unwrap_or_default();
+        if let Some(mark) = down_mark(text) {
+            let place = self.splitter.place(token.start);
+            return self.refuse(place, token.end, Rule::DownPart { mark: mark.to_owned() });
+        }
         let Some(word) = directive(text) else { return };
         let line_comment = text.starts_with("--");
         let rule = match (leading && line_comment, word == NO_TRANSACTION) {

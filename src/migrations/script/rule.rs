@@ -51,6 +51,11 @@ pub enum Rule {
         /// How many there are.
         count: usize,
     },
+    /// The part of another tool's file that undoes what stands before it.
+    DownPart {
+        /// The comment that opens it.
+        mark: String,
+    },
     /// Text behind a breakpoint on its line, which Drizzle runs and the server takes for a comment.
     AfterBreakpoint,
 }
@@ -82,6 +87,9 @@ impl Rule {
             Rule::CommitChunk { statement } => format!("{statement} that is not a chunk of its own"),
             Rule::ChunkAfterCommit { count } => {
                 format!("{count} statements in one chunk behind the COMMIT, where each runs alone")
+            }
+            Rule::DownPart { mark } => {
+                format!("{mark:?} opens the part that undoes the migration, and it would run with the rest")
             }
             Rule::AfterBreakpoint => {
                 "text behind the breakpoint on its line: the server takes it for a comment".to_owned()
@@ -124,6 +132,7 @@ impl Rule {
                 "remove it; or, to leave the transaction, put a breakpoint before it and one behind it"
             }
             Rule::ChunkAfterCommit { .. } => "put a breakpoint between them",
+            Rule::DownPart { .. } => "take that part out of the file: there are no down migrations here",
             Rule::AfterBreakpoint => "put it on a line of its own",
         };
         hint.to_owned()
