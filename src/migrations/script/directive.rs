@@ -23,7 +23,7 @@ const DOWN_MARKS: [&str; 3] = ["migrate:down", "+goose Down", "+migrate Down"];
 pub(super) fn down_mark(comment: &str) -> Option<&str> {
     let text = comment.strip_prefix("--")?.trim();
     let is = |mark: &&str| text.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
-    DOWN_MARKS.iter().any(|mark| is(&mark)).then_some(text)
+    DOWN_MARKS.iter().any(is).then_some(text)
 }
 
 /// Says whether a directive, wrong or not, is meant to leave the transaction.
