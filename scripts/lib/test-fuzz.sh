@@ -16,15 +16,7 @@ seconds=${SCHEMAGATE_FUZZ_SECONDS:-300}
 
 trap 'rm -f "$checks_output"' EXIT
 
-skip() {
-    local line="skipped: fuzzing: $1"
-    say "$line"
-    if [ -n "${SCHEMAGATE_TEST_SKIPPED:-}" ]; then say "$line" >>"$SCHEMAGATE_TEST_SKIPPED"; fi
-    say "0 passed, 0 failed, 1 skipped"
-    exit 0
-}
-
-if [ "${SCHEMAGATE_TEST_ALL:-0}" -ne 1 ]; then skip "takes ten minutes; scripts/test --all runs it"; fi
+if [ "${SCHEMAGATE_TEST_ALL:-0}" -ne 1 ]; then skip_subject "fuzzing" "takes ten minutes; scripts/test --all runs it"; fi
 need_build_tools
 if ! command -v c++ >/dev/null; then install_packages g++; fi
 if ! cargo fuzz --version >/dev/null 2>&1; then env -u CARGO_TARGET_DIR cargo install --locked cargo-fuzz@0.13.1; fi

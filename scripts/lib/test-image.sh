@@ -44,15 +44,9 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# skip REASON: ends the script well, and says that it did nothing.
-skip() {
-    skip_check "the container image" "$1"
-    say "0 passed, 0 failed, 1 skipped"
-    exit 0
-}
 
-if [ "${SCHEMAGATE_TEST_ALL:-0}" -ne 1 ]; then skip "takes minutes; scripts/test --all runs it"; fi
-if [ "$(id -u)" -ne 0 ]; then skip "this user is not root"; fi
+if [ "${SCHEMAGATE_TEST_ALL:-0}" -ne 1 ]; then skip_subject "the container image" "takes minutes; scripts/test --all runs it"; fi
+if [ "$(id -u)" -ne 0 ]; then skip_subject "the container image" "this user is not root"; fi
 need_podman
 need_build_tools
 need_postgres

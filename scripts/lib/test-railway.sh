@@ -5,17 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source=scripts/lib/install.sh
 . scripts/lib/install.sh
+# shellcheck source=scripts/lib/checks.sh
+. scripts/lib/checks.sh
 
-skip() {
-    local line="skipped: .railway/railway.ts: $1"
-    say "$line"
-    if [ -n "${SCHEMAGATE_TEST_SKIPPED:-}" ]; then say "$line" >>"$SCHEMAGATE_TEST_SKIPPED"; fi
-    say "0 passed, 0 failed, 1 skipped"
-    exit 0
-}
-
-if [ "${SCHEMAGATE_TEST_ALL:-0}" != 1 ]; then skip "takes packages of npm; scripts/test --all checks it"; fi
-if ! need_npm; then skip "no npm"; fi
+if [ "${SCHEMAGATE_TEST_ALL:-0}" != 1 ]; then skip_subject ".railway/railway.ts" "takes packages of npm; scripts/test --all checks it"; fi
+if ! need_npm; then skip_subject ".railway/railway.ts" "no npm"; fi
 
 # Kept, and installed anew only when the lock file has changed.
 folder=$(target_folder)/railway
