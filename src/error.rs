@@ -102,8 +102,11 @@ pub enum Error {
     #[error(transparent)]
     Apply(Box<ApplyError>),
     /// The session was lost again and again.
-    #[error("the connection was lost {} times without progress: {reason}", .resumptions + 1)]
+    #[error("the connection was lost {} times without progress{}: {reason}", .resumptions + 1,
+            .during.as_ref().map(|what| format!(", while applying {what}")).unwrap_or_default())]
     SessionLost {
+        /// What was being applied.
+        during: Option<String>,
         /// What was heard last.
         reason: String,
         /// How often it was taken up again.

@@ -182,7 +182,7 @@ fn warn_of_unknown(settings: &Settings) {
 /// The one place that tells a failure: log, termination log, exit code.
 fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, termination_log: &Path) -> ExitCode {
     let code = error.exit_code();
-    let failure = Failure::of(error);
+    let failure = Failure::of(error, progress);
     termination::write(termination_log, &failure.within(termination::LIMIT_BYTES));
     commands::up::tell_recovery_point(progress);
     let sentence = is_up.then(|| summary::failure(progress, elapsed, code, failure.outcome_known));

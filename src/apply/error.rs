@@ -123,6 +123,8 @@ pub enum Cause {
     IndexBeingBuilt,
     /// An index of that name exists, and it is not the one that the file describes.
     IndexOfOtherDefinition,
+    /// An index of that name exists, and PostgreSQL could not be asked whether it is the one that the file describes.
+    IndexNotCompared,
     /// An earlier run did what stood before its COMMIT, and the file has changed since.
     PartOfOtherText,
 }
@@ -200,6 +202,7 @@ fn cause_text(cause: Cause) -> &'static str {
         Cause::NotRecorded => "the history does not hold it after the COMMIT",
         Cause::IndexInvalid => "the index it built is not valid",
         Cause::IndexBeingBuilt => "another session is building the index",
+        Cause::IndexNotCompared => "its index is there and valid, and could not be compared with this file",
         Cause::PartOfOtherText => {
             "an earlier run did what stood before its COMMIT and not the rest, and the file has changed since"
         }

@@ -1,7 +1,7 @@
 //! The index that a `CREATE INDEX CONCURRENTLY` builds, as an earlier run may have left it. In: the statement. Out: whether
 //! it is there already; what is invalid of it is dropped. Never drops a valid index.
 
-use crate::migrations::script::ConcurrentIndex;
+use crate::migrations::script::{ConcurrentIndex, Reindexed};
 use crate::postgres::literal;
 use crate::postgres::server_error::QueryError;
 use crate::settings::quote_identifier;
@@ -23,22 +23,61 @@ pub(super) struct Found {
 /// Looks at the index that `work` is to build: true where it is there, valid and the one described, so that only its
 /// row is missing. An invalid one is dropped, which `IF NOT EXISTS` would pass over.
 pub(super) async fn make_room(context: &Context<'_>, work: &mut Work<'_>, sql: &str) -> Result<bool, ApplyError> {
+    if let Some(rebuilt) = work.statement().and_then(|statement| statement.reindexes.clone()) {
+        return sweep(context, work, &rebuilt).await.map(|()| false);
+    }
     let Some(created) = work.creates().cloned() else { return Ok(false) };
     let found = find(context, &mut work.wait, &created).await;
     let found = found.map_err(|ended| work.ended("looking for an index", ended, work.between()))?;
     let Some(found) = found else { return Ok(false) };
     match found {
         Found { of_table: false, .. } => Err(work.refuse(Cause::IndexOfOtherDefinition)),
-        Found { valid: true, name, .. } => {
-            if is_described(context, work, &created, &name, sql).await? {
-                Ok(true)
-            } else {
-                Err(work.refuse(Cause::IndexOfOtherDefinition))
-            }
-        }
+        Found { valid: true, name, .. } => match is_described(context, work, &created, &name, sql).await? {
+            Some(true) => Ok(true),
+            Some(false) => Err(work.refuse(Cause::IndexOfOtherDefinition)),
+            None => Err(work.refuse(Cause::IndexNotCompared)),
+        },
         Found { being_built: true, .. } => Err(work.refuse(Cause::IndexBeingBuilt)),
         Found { name, .. } => drop_invalid(context, work, &name).await.map(|()| false),
     }
+}
+
+/// Drops what an interrupted `REINDEX … CONCURRENTLY` left: a repeat of it would build beside that.
+async fn sweep(context: &Context<'_>, work: &mut Work<'_>, rebuilt: &Reindexed) -> Result<(), ApplyError> {
+    let left = left_by_reindex(context, &mut work.wait, rebuilt).await;
+    for name in left.map_err(|ended| work.ended("looking for invalid indexes", ended, work.between()))? {
+        drop_invalid(context, work, &name).await?;
+    }
+    Ok(())
+}
+
+/// The invalid indexes that a `REINDEX … CONCURRENTLY` of the same has left and that no backend is building.
+pub(super) async fn left_by_reindex(
+    context: &Context<'_>,
+    wait: &mut Wait,
+    rebuilt: &Reindexed,
+) -> Result<Vec<String>, Ended> {
+    let of_table = |table: String| {
+        format!("(i.indrelid = {table} OR i.indrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree({table})))")
+    };
+    let scope = match rebuilt {
+        Reindexed::Index(index) => of_table(format!(
+            "(SELECT x.indrelid FROM pg_catalog.pg_index x WHERE x.indexrelid = pg_catalog.to_regclass({}))",
+            literal(&index.quoted())
+        )),
+        Reindexed::Table(table) => of_table(format!("pg_catalog.to_regclass({})", literal(&table.quoted()))),
+        Reindexed::Schema(schema) => format!("n.nspname = {}", literal(schema)),
+        Reindexed::Database => "true".to_owned(),
+    };
+    let sql = format!(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
+         JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE NOT i.indisvalid AND c.relname ~ '_cc(new|old)[0-9]*$' AND {scope} AND NOT EXISTS \
+         (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid)"
+    );
+    let answer = ask(context, wait, "looking for invalid indexes", &sql).await?;
+    Ok(answer.first().into_iter().flatten().filter_map(|row| row.first().cloned().flatten()).collect())
 }
 
 async fn drop_invalid(context: &Context<'_>, work: &mut Work<'_>, name: &str) -> Result<(), ApplyError> {
@@ -79,21 +118,23 @@ pub(super) async fn find(
 }
 
 /// Whether the valid index `name` is the one that the file describes: PostgreSQL is asked, by building the same on an
-/// empty twin of the table and comparing how it writes the two down.
+/// empty twin of the table, of the same name, and comparing how it writes the two down. None where it will not say.
 async fn is_described(
     context: &Context<'_>,
     work: &mut Work<'_>,
     created: &ConcurrentIndex,
     name: &str,
     sql: &str,
-) -> Result<bool, ApplyError> {
+) -> Result<Option<bool>, ApplyError> {
     const DOING: &str = "comparing an index with its file";
     let end = work.statement().map_or(0, |statement| statement.range.end);
     let definition = sql.get(created.definition_start..end).unwrap_or_default();
     let twin = format!(
-        "BEGIN; CREATE TEMP TABLE {TWIN} (LIKE {table}) ON COMMIT DROP; \
-         CREATE {unique}INDEX {twin_index} ON pg_temp.{TWIN} {definition}\n; \
+        "BEGIN; CREATE TEMP TABLE {twin} (LIKE {table}) ON COMMIT DROP; \
+         CREATE {unique}INDEX {twin_index} ON pg_temp.{twin} {definition}\n; \
          SELECT {theirs} OPERATOR(pg_catalog.=) {ours}; ROLLBACK",
+        // A definition may name the table.
+        twin = quote_identifier(created.table.table()),
         table = created.table.quoted(),
         unique = if created.unique { "UNIQUE " } else { "" },
         twin_index = quote_identifier(TWIN_INDEX),
@@ -101,19 +142,18 @@ async fn is_described(
         ours = described(&literal(&format!("pg_temp.{TWIN_INDEX}"))),
     );
     match ask(context, &mut work.wait, DOING, &twin).await {
-        Ok(answer) => Ok(text(&answer, 3, 0) == Some("t")),
+        Ok(answer) => Ok(Some(text(&answer, 3, 0) == Some("t"))),
         Err(Ended::Failed { error: QueryError::Server(error), .. })
             if work.wait.stopping().is_none() && !error.lost_to_other_sessions() =>
         {
             tracing::warn!("{}: the index {name} cannot be compared with the file: {error}", work.file());
             context.session.query("ROLLBACK").await.map_err(|error| ApplyError::own(DOING, error))?;
-            Ok(false)
+            Ok(None)
         }
         Err(ended) => Err(work.roll_back(context, DOING, ended, work.between()).await),
     }
 }
 
-const TWIN: &str = "schemagate_twin";
 const TWIN_INDEX: &str = "schemagate_twin_index";
 
 /// An index as PostgreSQL writes it, from its method on: what comes before are names, and whether it is unique.

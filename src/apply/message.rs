@@ -4,7 +4,7 @@
 use crate::migrations::{Migration, Version};
 use crate::plan::Batch;
 use crate::postgres::literal;
-use crate::postgres::lock::LockKey;
+use crate::postgres::lock::{LockKey, POINT_SQL};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
 
@@ -86,5 +86,5 @@ pub(super) fn read_back_sql(context: &Context<'_>, batch: &Batch<'_>) -> String 
     let zero = Version::new(0);
     let (first, last) = (versions().min().unwrap_or(zero), versions().max().unwrap_or(zero));
     let versions = context.table.versions_sql(first, last);
-    format!("{versions}; SELECT pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.clock_timestamp()")
+    format!("{versions}; SELECT {POINT_SQL}")
 }

@@ -14,7 +14,7 @@ use crate::postgres::session::Rows;
 use crate::review::Reviewed;
 use crate::stop::StopReason;
 
-use super::index::{Found, find, make_room};
+use super::index::{Found, find, left_by_reindex, make_room};
 use super::locate::{broken_protocol, locate};
 use super::message::{begin, read_back_sql, record_message};
 use super::wait::{Ended, Wait, ask};
@@ -214,10 +214,20 @@ impl Work<'_> {
 
     /// The name of the index that the statement builds, if it is there and invalid.
     async fn invalid_index(&self, context: &Context<'_>) -> Result<Option<String>, ApplyError> {
-        let Some(created) = self.creates() else { return Ok(None) };
         let mut asking = Wait::deaf(&context.stop);
-        match find(context, &mut asking, created).await {
-            Ok(found) => Ok(found.filter(|index| !index.valid).map(|index| index.name)),
+        let found = match (self.creates(), self.statement().and_then(|statement| statement.reindexes.as_ref())) {
+            (Some(created), _) => {
+                let found = find(context, &mut asking, created).await;
+                found.map(|found| found.filter(|index| !index.valid).map(|index| index.name))
+            }
+            (None, Some(rebuilt)) => {
+                let left = left_by_reindex(context, &mut asking, rebuilt).await;
+                left.map(|left| (!left.is_empty()).then(|| left.join(", ")))
+            }
+            (None, None) => Ok(None),
+        };
+        match found {
+            Ok(found) => Ok(found),
             Err(ended) => Err(self.ended("looking for an index", ended, DatabaseState::Unknown)),
         }
     }

@@ -172,7 +172,7 @@ fn applying() -> Vec<(Error, u8)> {
         (ApplyError::Own { doing: "recording", source: answered("42501"), state: state() }.into(), 77),
         (ApplyError::LockLost { state: state() }.into(), 78),
         (ApplyError::Stopped { reason: StopReason::Interrupt, during: None, state: state() }.into(), 130),
-        (Error::SessionLost { reason: String::new(), resumptions: 3 }, 69),
+        (Error::SessionLost { during: None, reason: String::new(), resumptions: 3 }, 69),
         (stopped(StopReason::Interrupt), 130),
         (stopped(StopReason::Terminate), 143),
         (stopped(StopReason::Deadline), 75),

@@ -68,6 +68,8 @@ pub struct Reading {
     pub read_only: bool,
     /// Whether the table is absent or empty while `refinery_schema_history` holds rows.
     pub refinery_has_rows: bool,
+    /// WAL position and server time, where the server is not in recovery.
+    pub point: Option<(String, String)>,
     /// Drizzle's own table, where the migrations are drizzle-kit's and it exists.
     pub drizzle: Option<DrizzleHistory>,
 }
@@ -177,6 +179,7 @@ pub fn read(wanted: &TableName, answer: &[Rows]) -> Result<Reading, HistoryError
         in_recovery: fact(2) == Some("t"),
         read_only: fact(3) == Some("on"),
         refinery_has_rows: fact(4) == Some("true"),
+        point: fact(10).zip(fact(11)).map(|(wal, time)| (wal.to_owned(), time.to_owned())),
         drizzle: None,
     })
 }
@@ -198,8 +201,12 @@ fn table(
     let name = TableName::new(Some(found), wanted.table());
     let columns = columns.unwrap_or_default();
     let shape = |reason| HistoryError::Shape { table: name.clone(), reason, columns: columns.to_owned() };
-    if !matches!(kind, Some("r" | "p")) {
-        return Err(shape("it is not a table"));
+    match kind {
+        // Permanent.
+        Some("p") => {}
+        Some("u") => return Err(shape("it is unlogged, so that a crash of the server empties it")),
+        Some("t") => return Err(shape("it is a temporary or toast table")),
+        _ => return Err(shape("it is not a table")),
     }
     let kind_of = |column: &str| columns.split(", ").find_map(|entry| entry.strip_prefix(column)?.strip_prefix(' '));
     let width = match kind_of("version") {

@@ -30,11 +30,13 @@ SELECT pg_catalog.current_setting('{nonce_setting}', true),
        pg_catalog.current_schema(),
        EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = COALESCE({schema}, pg_catalog.current_schema())),
        n.nspname,
-       c.relkind,
+       CASE WHEN c.relkind IN ('r', 'p') THEN c.relpersistence ELSE c.relkind END,
        (SELECT pg_catalog.string_agg(a.attname || ' ' || pg_catalog.format_type(a.atttypid, NULL), ', '
                                      ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+       CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_insert_lsn() END,
+       pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"')
 FROM (SELECT pg_catalog.to_regclass({history}) AS oid) AS wanted
 LEFT JOIN pg_catalog.pg_class c ON c.oid = wanted.oid
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace;

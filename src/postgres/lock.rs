@@ -13,6 +13,9 @@ use super::session::Rows;
 
 /// First half of every key: "SGAT".
 const CLASS: i32 = 0x5347_4154;
+/// WAL position and server time, whatever the role's DateStyle and time zone.
+pub const POINT_SQL: &str = "pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.to_char(pg_catalog.clock_timestamp() \
+    AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')";
 /// How many statements [`LockKey::try_sql`] holds.
 pub const TRY_STATEMENTS: usize = 2;
 
@@ -112,7 +115,7 @@ impl LockKey {
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
              SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE {} AND l.pid = pg_catalog.pg_backend_pid()); \
              SELECT CASE WHEN pg_catalog.pg_try_advisory_xact_lock({}) THEN pg_catalog.pg_current_xact_id() END, \
-             pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.clock_timestamp()",
+             {POINT_SQL}",
             self.predicate(),
             self.arguments()
         )
@@ -122,7 +125,7 @@ impl LockKey {
     pub fn held_sql(self) -> String {
         format!(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE {} AND l.pid = pg_catalog.pg_backend_pid()), \
-             pg_catalog.pg_current_wal_insert_lsn(), pg_catalog.clock_timestamp()",
+             {POINT_SQL}",
             self.predicate()
         )
     }

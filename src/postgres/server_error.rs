@@ -76,6 +76,11 @@ impl ServerError {
         }
     }
 
+    /// Whether the session ended with it, whoever ended it.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self.severity.as_str(), "FATAL" | "PANIC")
+    }
+
     /// Whether the session ended with it: shutdown, crash, `pg_terminate_backend`, a full disk under the log. What it
     /// was at, and be it a COMMIT, may have taken place.
     fn ended_the_session(&self) -> bool {
@@ -84,7 +89,7 @@ impl ServerError {
             return POOLER_ENDS.iter().any(|words| self.message.contains(words));
         }
         let lost = matches!(self.sqlstate.as_str(), "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04");
-        lost || self.sqlstate.starts_with("08") || matches!(self.severity.as_str(), "FATAL" | "PANIC")
+        lost || self.sqlstate.starts_with("08") || self.is_fatal()
     }
 }
 

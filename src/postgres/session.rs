@@ -100,8 +100,9 @@ impl Session {
     /// # Errors
     /// [`QueryError::Lost`] where the connection is gone already.
     pub async fn send(&self, sql: &str) -> Result<Reply, QueryError> {
-        let stream = self.client.simple_query_raw(sql).await.map_err(|error| self.explain(error.into()))?;
-        Ok(Reply { stream: Box::pin(stream), last_word: Arc::clone(&self.driver.last_word) })
+        let ears = Ears { route: self.route, last_word: Arc::clone(&self.driver.last_word) };
+        let stream = self.client.simple_query_raw(sql).await.map_err(|error| ears.explain(error.into()))?;
+        Ok(Reply { stream: Box::pin(stream), ears })
     }
 
     /// Sends one message and awaits all of its answer.
@@ -136,16 +137,12 @@ impl Session {
         // The outcome of a good-bye changes nothing any more.
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut driver.task).await;
     }
-
-    fn explain(&self, error: QueryError) -> QueryError {
-        explain(error, &self.driver.last_word)
-    }
 }
 
 /// The answer of one message, as it arrives.
 pub struct Reply {
     stream: std::pin::Pin<Box<SimpleQueryStream>>,
-    last_word: Arc<Mutex<Option<String>>>,
+    ears: Ears,
 }
 
 /// One step of an answer.
@@ -169,7 +166,7 @@ impl Reply {
                 Some(Ok(SimpleQueryMessage::Row(row))) => Step::Row(row),
                 Some(Ok(SimpleQueryMessage::CommandComplete(_))) => Step::Complete,
                 Some(Ok(_)) => continue,
-                Some(Err(error)) => Step::Failed(explain(error.into(), &self.last_word)),
+                Some(Err(error)) => Step::Failed(self.ears.explain(error.into())),
                 None => Step::End,
             };
         }
@@ -198,11 +195,23 @@ pub fn texts(row: &SimpleQueryRow) -> Vec<Option<String>> {
     (0..row.len()).map(|column| row.get(column).map(ToOwned::to_owned)).collect()
 }
 
-/// A closed connection by itself says nothing; the driver may have heard why.
-fn explain(error: QueryError, last_word: &Mutex<Option<String>>) -> QueryError {
-    let heard = last_word.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    match (error, heard) {
-        (QueryError::Lost { .. }, Some(reason)) => QueryError::Lost { reason },
-        (error, _) => error,
+/// What is known besides of how a message failed.
+struct Ears {
+    route: Route,
+    last_word: Arc<Mutex<Option<String>>>,
+}
+
+impl Ears {
+    /// A closed connection by itself says nothing; the driver may have heard why. And a pooler that ends a session says so
+    /// with the code that from a server means a defect in what was sent.
+    fn explain(&self, error: QueryError) -> QueryError {
+        let heard = self.last_word.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match (error, heard) {
+            (QueryError::Lost { .. }, Some(reason)) => QueryError::Lost { reason },
+            (QueryError::Server(error), _) if self.route == Route::Pooled && error.is_fatal() => {
+                QueryError::Lost { reason: error.to_string() }
+            }
+            (error, _) => error,
+        }
     }
 }

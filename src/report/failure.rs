@@ -1,7 +1,7 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
-use crate::apply::{ApplyError, DatabaseState, MigrationFailure, Phase, Statement};
+use crate::apply::{ApplyError, DatabaseState, MigrationFailure, Phase, Progress, Statement};
 use crate::error::Error;
 use crate::history::HistoryError;
 use crate::migrations::IntakeError;
@@ -37,9 +37,13 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The words of `error`.
-    pub fn of(error: &Error) -> Self {
-        let (server, state, next) = details(error);
+    /// The words of `error`, as the end of a run that has done what `progress` says.
+    pub fn of(error: &Error, progress: &Progress) -> Self {
+        let (server, mut state, next) = details(error);
+        // True of what failed, which was not the first look, but not of the run.
+        if state == UNTOUCHED && !progress.applied.is_empty() {
+            state = state_text(&DatabaseState::between(progress));
+        }
         let (migration, sqlstate) = at_fault(error);
         let outcome_known = error.state() != Some(&DatabaseState::Unknown);
         Self { what: error_lines(error), server, state, next, outcome_known, migration, sqlstate }
@@ -335,7 +339,7 @@ mod tests {
     fn every_error_says_what_to_do_or_names_it_with_each_fault() {
         for (error, _) in crate::error::tests::all() {
             let told_with_each = matches!(&error, Error::Review(_) | Error::Plan(PlanError::Divergent(_)));
-            assert!(told_with_each || !Failure::of(&error).next.is_empty(), "{error:?}");
+            assert!(told_with_each || !Failure::of(&error, &Progress::default()).next.is_empty(), "{error:?}");
         }
     }
 }

@@ -43,6 +43,10 @@ pub(super) fn cause_hint(cause: Cause) -> &'static str {
         Cause::NotRecorded => "a migration must not change the history table; compare the database by hand",
         Cause::IndexInvalid => "look into why the build ended, then deploy again: the index is dropped and built anew",
         Cause::IndexBeingBuilt => "wait for that build to end, then deploy again",
+        Cause::IndexNotCompared => {
+            "compare the two by hand: if it is another one, rename or drop it; if it is this one, grant TEMPORARY on the \
+             database if that was missing, or drop it and let it be built anew; then deploy again"
+        }
         Cause::PartOfOtherText => "restore the file as it was deployed; put what is to change into a new one",
         Cause::IndexOfOtherDefinition => {
             "compare the two; drop the index that is there, or give the new one another name in a new file"
@@ -89,6 +93,10 @@ pub(super) fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<
         }
         Some("25006") => "the session is read-only: lift default_transaction_read_only",
         Some("57014") => "the statement was cancelled: by statement_timeout or by a person; deploy again",
+        Some("55P03") => {
+            "another session holds a lock on the history table: end it (pg_locks and pg_stat_activity show it), then \
+             deploy again"
+        }
         Some(code) if code.starts_with("53") => "the server is short of resources: mend that, then deploy again",
         Some("42601" | "42883") => "this may be a defect of schemagate: please report it with the lines above",
         Some(_) => "the database refuses what schemagate needs: mend what the server names, then deploy again",

@@ -9,6 +9,8 @@ mod up;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::adopt::renumber;
 use crate::apply::{ApplyError, DatabaseState};
 use crate::error::Error;
@@ -67,9 +69,17 @@ impl Run<'_> {
         }
         let limit = self.settings.connect_deadline.max(FIRST_ANSWER);
         let sql = self.read_sql();
-        let answer = match tokio::time::timeout(limit, self.ask(&session, &sql)).await {
-            Ok(answer) => answer?,
-            Err(_) => return Err(ConnectError::unanswered(&session.server.address, limit).into()),
+        let started = Instant::now();
+        let answer = loop {
+            let answer = match tokio::time::timeout(limit, self.ask(&session, &sql)).await {
+                Ok(answer) => answer?,
+                Err(_) => return Err(ConnectError::unanswered(&session.server.address, limit).into()),
+            };
+            let locked = answer.as_ref().is_err_and(|error| error.sqlstate() == Some("55P03"));
+            if !locked || started.elapsed() >= self.settings.connect_deadline {
+                break answer;
+            }
+            tracing::warn!("another session holds a lock on the history table: trying again");
         };
         let reading = self.reading(&answer.map_err(|source| self.unreadable(source))?)?;
         if reading.nonce.as_deref() != Some(self.dialer.parameters().nonce()) {

@@ -8,7 +8,7 @@ use super::lock::Locked;
 use super::outcome::{after, tell_connected, tell_pending, up_to_date, warn_of};
 use super::{Looked, Run, UpToDate, leave, plan_for};
 use crate::adopt::with_adopted;
-use crate::apply::{self, Applied, DatabaseState, Progress};
+use crate::apply::{self, Applied, DatabaseState, Progress, RecoveryPoint};
 use crate::error::Error;
 use crate::existing;
 use crate::history::Reading;
@@ -74,7 +74,8 @@ impl Run<'_> {
                 if resumptions > RESUMPTIONS {
                     // The last loss may have hit the answer to a COMMIT that took place.
                     let done = self.read_once_more(&mut task).await;
-                    return done.ok_or(Error::SessionLost { reason, resumptions: RESUMPTIONS });
+                    let during = task.during();
+                    return done.ok_or(Error::SessionLost { during, reason, resumptions: RESUMPTIONS });
                 }
                 tracing::warn!(resumptions, "connection lost ({reason}): connecting again to read what is done");
             }
@@ -198,6 +199,15 @@ impl Run<'_> {
 }
 
 impl Task<'_> {
+    /// The migrations that were being applied when the session was lost.
+    fn during(&self) -> Option<String> {
+        match self.planned.as_slice() {
+            [] => None,
+            [one] => Some(one.file.clone()),
+            [first, .., last] => Some(format!("{} to {}", first.file, last.file)),
+        }
+    }
+
     /// A later pass that ends before it changes anything says "nothing was changed": by itself, but not by this run.
     fn since_then(&self, error: Error, lost: Option<String>) -> Error {
         // Whether what was planned is committed is not known before the history is read again.
@@ -222,7 +232,11 @@ impl Task<'_> {
                 self.progress.applied.push(migration);
             }
         }
-        self.progress.applied.len() > before
+        let credited = self.progress.applied.len() > before;
+        if credited && let Some((wal, time)) = reading.point.clone() {
+            self.progress.after = Some(RecoveryPoint { wal, time });
+        }
+        credited
     }
 
     /// After a failover: what the new primary had not got yet is gone with its row, and is going to be applied again.

@@ -19,6 +19,21 @@ that the database is whole, and prints a table.
 Faults:
 ";
 
+/// Why nothing is run.
+#[derive(Debug)]
+pub enum Left {
+    /// Somebody asked what there is.
+    Help(String),
+    /// An argument is wrong.
+    Wrong(String),
+}
+
+impl From<String> for Left {
+    fn from(words: String) -> Self {
+        Self::Wrong(words)
+    }
+}
+
 #[derive(Debug)]
 pub struct Arguments {
     pub seed: u64,
@@ -30,12 +45,12 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub fn read(mut words: impl Iterator<Item = String>) -> Result<Self, Left> {
         let mut read =
             Self { seed: rand::random_range(1..1_000_000), runs: 50, faults: Vec::new(), run: None, quick: false };
         while let Some(word) = words.next() {
             if matches!(word.as_str(), "-h" | "--help") {
-                return Err(usage());
+                return Err(Left::Help(usage()));
             }
             if word == "--quick" {
                 (read.quick, read.runs) = (true, 2);
@@ -48,8 +63,8 @@ impl Arguments {
                 "--runs" => read.runs = usize::try_from(number()?.max(1)).unwrap(),
                 "--run" => read.run = Some(usize::try_from(number()?).unwrap()),
                 "--fault" if FAULTS.iter().any(|fault| fault.name == value) => read.faults.push(value),
-                "--fault" => return Err(format!("no such fault: {value}\n{}", usage())),
-                _ => return Err(format!("unknown argument: {word}\n{}", usage())),
+                "--fault" => return Err(format!("no such fault: {value}\n{}", usage()).into()),
+                _ => return Err(format!("unknown argument: {word}\n{}", usage()).into()),
             }
         }
         Ok(read)

@@ -26,12 +26,16 @@ mod wire;
 
 use std::process::ExitCode;
 
-use arguments::Arguments;
+use arguments::{Arguments, Left};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
-        Err(words) => {
+        Err(Left::Help(words)) => {
+            println!("{words}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Left::Wrong(words)) => {
             eprintln!("{words}");
             return ExitCode::from(2);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::support::database::Database;
 use crate::support::folder::Migrations;
 use crate::support::job::Job;
+use crate::support::server::Server;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -230,4 +231,37 @@ fn names_outside_ascii_are_recorded_as_they_are_whatever_encoding_a_file_sets() 
     Job::on(&database).migrations(folder.path()).run().assert_code(0);
     Job::on(&database).migrations(folder.path()).run().assert_code(0).assert_stdout("nothing to do");
     assert_eq!(database.value("select name from drizzle.__migrations__ where version = 1").as_deref(), Some("añadir"));
+}
+
+#[test]
+fn a_prepared_transaction_in_the_way_is_named() {
+    let server = Server::builder().setting("max_prepared_transactions", "2").start();
+    let database = server.database();
+    database.execute("create table orders (id int)");
+    database.execute("begin; lock table orders; prepare transaction 'forgotten'");
+    let folder = Migrations::new().file("V1__total.sql", "alter table orders add column total numeric;");
+    let outcome = Job::on(&database)
+        .migrations(folder.path())
+        .env("SCHEMAGATE_LOCK_TIMEOUT", "500ms")
+        .env("SCHEMAGATE_LOCK_ATTEMPTS", "2")
+        .run();
+    outcome.assert_code(75).assert_stdout(
+        "blocked by a prepared transaction, which only COMMIT PREPARED or ROLLBACK PREPARED ends: 'forgotten' of user postgres since",
+    );
+    database.execute("rollback prepared 'forgotten'");
+}
+
+#[test]
+fn a_lock_on_the_history_table_is_waited_for_by_the_first_look() {
+    let (database, folder) = altered_table();
+    Job::on(&database).migrations(folder.path()).run().assert_code(0);
+    let mut blocker = database.connect();
+    blocker.execute("begin; lock table drizzle.__migrations__");
+    let job = || Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOCK_TIMEOUT", "200ms");
+    let outcome = job().env("SCHEMAGATE_CONNECT_DEADLINE", "0").run();
+    outcome.assert_code(75).assert_stdout("another session holds a lock on the history table: end it");
+    let mut run = job().spawn();
+    run.wait_for_line("another session holds a lock on the history table: trying again", SOON);
+    drop(blocker);
+    run.wait().assert_code(0);
 }

@@ -171,6 +171,7 @@ fn a_relation_that_is_no_history_is_refused_and_nothing_is_written() {
         (78, "table _ (version int4, name text, checksum text)".to_owned()),
         (78, "view _ as select 1 as version, 'a'::text as name, ''::text as applied_on, '1'::text as checksum".to_owned()),
         (78, "sequence _".to_owned()),
+        (78, "unlogged table _ (version int4, name text, applied_on text, checksum text)".to_owned()),
         (65, row("(1, null, 'x', '1')")),
         (65, row("(1, 'a', 'x', null)")),
         (65, row("(1, 'a', 'x', '')")),
@@ -186,7 +187,7 @@ fn a_relation_that_is_no_history_is_refused_and_nothing_is_written() {
         up(&database, &folder).assert_code(code);
         job(&database, &folder).arg("status").run().assert_code(code);
         assert_eq!(database.value("select to_regclass('a')::text"), None);
-        let kind = made.split(' ').next().unwrap();
+        let kind = made.trim_start_matches("unlogged ").split(' ').next().unwrap();
         database.execute(&format!("drop {kind} drizzle.__migrations__"));
     }
     insta::assert_snapshot!(redact(&said), @r#"
@@ -206,6 +207,9 @@ fn a_relation_that_is_no_history_is_refused_and_nothing_is_written() {
     state: nothing was changed
     hint: SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table that does not exist yet
     [time] error drizzle.__migrations__ is no history table: it is not a table; it has (last_value bigint, log_cnt bigint, is_called boolean)
+    state: nothing was changed
+    hint: SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table that does not exist yet
+    [time] error drizzle.__migrations__ is no history table: it is unlogged, so that a crash of the server empties it; it has (version integer, name text, applied_on text, checksum text)
     state: nothing was changed
     hint: SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table that does not exist yet
     [time] error drizzle.__migrations__ holds a row that is no migration's: version "1", name NULL, checksum "1"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::connection::Connection;
 use crate::support::database::Database;
 use crate::support::folder::Migrations;
-use crate::support::job::{Job, Running};
+use crate::support::job::{Job, Running, Signal};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -159,4 +159,20 @@ fn a_waiter_under_a_stricter_isolation_reads_what_the_holder_committed() {
     for run in runs {
         run.wait().assert_code(0);
     }
+}
+
+#[test]
+fn the_lock_of_a_killed_run_is_free_long_before_its_statement_would_end() {
+    let database = Database::new();
+    let folder = Migrations::new().file("V1__slow.sql", "select pg_sleep(60);");
+    let run = Job::on(&database).migrations(folder.path()).spawn();
+    database.wait_until(
+        "select exists (select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database())",
+        Duration::from_secs(20),
+    );
+    run.signal(Signal::KILL);
+    run.wait();
+    // By client_connection_check_interval; within the harness' limit of 10 s.
+    database.assert_no_session();
+    database.assert_no_advisory_lock();
 }

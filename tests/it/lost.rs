@@ -192,3 +192,46 @@ fn a_server_that_stays_away_leaves_the_state_to_the_history() {
     outcome.assert_nowhere("nothing was changed").assert_stdout("what the history records counts");
     outcome.assert_stdout("this run applied 1 migration");
 }
+
+#[test]
+fn what_is_said_after_a_resumption_is_true_of_the_whole_run() {
+    let database = Database::new();
+    let folder =
+        Migrations::new().file("V1__a.sql", "create table a ();").file("V2__b.sql", "select pg_advisory_lock(7);");
+    let mut blocker = database.connect();
+    blocker.execute("select pg_advisory_lock(7)");
+    let run = Job::on(&database)
+        .migrations(folder.path())
+        .env("SCHEMAGATE_ATOMICITY", "migration")
+        .env("SCHEMAGATE_LOCK_TIMEOUT", "0")
+        .env("SCHEMAGATE_LOG_FORMAT", "text")
+        .spawn();
+    let waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted
+         and database = (select oid from pg_database where datname = current_database()))";
+    database.wait_until(waits, SOON);
+    database.execute(&format!("alter database {} set default_transaction_read_only = on", database.name()));
+    assert_eq!(database.terminate_backends("schemagate"), 1);
+    let outcome = run.wait();
+    outcome.assert_code(77).assert_stdout("this run applied 1 migration").assert_nowhere("nothing was changed");
+    outcome.assert_stdout("V1__a.sql");
+}
+
+#[test]
+fn the_recovery_point_lies_behind_a_commit_whose_answer_was_lost() {
+    let database = Database::new();
+    let proxy = Proxy::cutting(database.address().port, Cut::After("; COMMIT;"));
+    let folder = Migrations::new().file("V1__a.sql", "create table a ();");
+    let outcome = Job::on(&database)
+        .env("DATABASE_URL", proxy.url(database.name()))
+        .env("SCHEMAGATE_LOG_FORMAT", "json")
+        .migrations(folder.path())
+        .run();
+    outcome.assert_code(0).assert_stdout("V1__a.sql is in the history: it was committed");
+    let point = outcome
+        .json_lines()
+        .into_iter()
+        .find(|line| line["message"].as_str().is_some_and(|message| message.starts_with("recovery point after")));
+    let time = point.expect("it is told")["server_time"].as_str().unwrap().to_owned();
+    let later = format!("select applied_on::timestamptz <= '{time}' from drizzle.__migrations__");
+    assert_eq!(database.value(&later).as_deref(), Some("t"), "{time}");
+}

@@ -170,6 +170,7 @@ const INDEXES: &[&str] = &[
     "create unique index concurrently i on t (a, b) -- the end",
     "CREATE INDEX CONCURRENTLY \"i\" ON ONLY \"t\" (lower(b) text_pattern_ops DESC NULLS LAST) INCLUDE (a) WITH (fillfactor = 70) WHERE (a > 5 AND b IS NOT NULL);",
     "create index concurrently i on t using hash (b);",
+    "create index concurrently i on public.t (lower(t.b));",
 ];
 
 #[test]
@@ -224,4 +225,44 @@ fn what_runs_before_it_is_kept_and_what_runs_after_is_not_when_that_fails() {
     let outcome = Job::on(&database).migrations(folder.path()).run();
     outcome.assert_code(1).assert_stdout("1 migration of this run is kept, up to V1__x.sql");
     assert_eq!(rows(&database).as_deref(), Some("1"));
+}
+
+#[test]
+fn an_index_that_cannot_be_compared_is_not_said_to_be_another_one() {
+    let (database, folder) = with("create index concurrently i on t (a);");
+    let role = database.role("login");
+    database.execute(&format!(
+        "revoke temporary on database {} from public; grant create on database {0} to {role};
+         alter table t owner to {role}; alter schema public owner to {role}",
+        database.name()
+    ));
+    let job = || Job::on(&database).env("DATABASE_URL", database.url_as(&role)).migrations(folder.path());
+    job().run().assert_code(0);
+    database.execute("delete from drizzle.__migrations__");
+    let outcome = job().run();
+    outcome
+        .assert_code(1)
+        .assert_stdout("its index is there and valid, and could not be compared with this file")
+        .assert_stdout("grant TEMPORARY on the database");
+}
+
+#[test]
+fn what_an_interrupted_reindex_left_is_named_and_dropped_by_the_next_run() {
+    for target in
+        ["index concurrently i", "table concurrently t", "(concurrently) table t", "schema concurrently public"]
+    {
+        let (database, folder) = with(&format!("reindex {target};"));
+        database.execute("create index i on t (a)");
+        let mut writer = database.connect();
+        writer.execute("begin; insert into t values (0)");
+        let run = Job::on(&database).migrations(folder.path()).spawn();
+        database.wait_until("select to_regclass('i_ccnew') is not null", SOON);
+        run.signal(Signal::TERM);
+        run.wait().assert_code(143).assert_stdout("left the invalid index public.i_ccnew");
+        drop(writer);
+        assert_eq!(valid(&database, "i_ccnew").as_deref(), Some("f"), "{target}");
+        let healed = Job::on(&database).migrations(folder.path()).run();
+        healed.assert_code(0).assert_stdout("dropping the invalid index public.i_ccnew of an earlier attempt");
+        assert_eq!((valid(&database, "i_ccnew"), valid(&database, "i").as_deref()), (None, Some("t")), "{target}");
+    }
 }

@@ -163,6 +163,24 @@ fn a_session_pooler_that_resets_nothing_keeps_neither_lock_nor_settings() {
     assert_eq!(next.column("show lock_timeout"), ["0"]);
 }
 
+#[test]
+fn a_commit_that_a_pooler_cuts_off_is_read_from_the_history() {
+    let gate = Gate::new();
+    let server = Server::builder().setting("max_prepared_transactions", "2").start();
+    // Its COMMIT waits for a standby that there is not.
+    server.configure(&[("synchronous_standby_names", "nobody")]);
+    server.reload();
+    let settings = ["pool_mode = session", "query_timeout = 2"];
+    let Some(pooler) = Pgbouncer::start(server.address(), &settings) else { return };
+    let job = gate.job(pooler.url("postgres")).env("SCHEMAGATE_LOG_FORMAT", "text");
+    let mut run = job.spawn();
+    run.wait_for_line("query timeout", SOON);
+    server.configure(&[("synchronous_standby_names", "")]);
+    server.reload();
+    let outcome = gate.finish(run);
+    outcome.assert_code(0).assert_stdout("is in the history: it was committed").assert_stdout("applied 1 migration");
+}
+
 /// The probe rests on the nonce of the startup options. A role that has this run's nonce as a setting of its own makes the
 /// pooler look like a direct connection, so that the fence alone stands between the lock and another run's session.
 #[test]

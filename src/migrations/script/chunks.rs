@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::classify::StatementKind;
-use super::judge::{LoneStatement, alone};
+use super::judge::{Alone, LoneStatement, alone};
 use super::place::Place;
 use super::rule::Rule;
 use super::tokens::Token;
@@ -48,17 +48,11 @@ impl Chunks {
     pub(super) fn statement(&mut self, words: Words<'_>, place: Place, end: usize, kind: StatementKind, text: &str) {
         let range = place.byte..end;
         let alone = if words.is("SET") || words.is("RESET") {
-            Ok((false, None))
+            Ok(Alone::default())
         } else {
             alone(words, kind).map_err(Rule::NotRepeatableAfterCommit)
         };
-        let alone = alone.map(|(concurrently, creates_index)| LoneStatement {
-            sent: range.clone(),
-            range,
-            text: text.to_owned(),
-            concurrently,
-            creates_index,
-        });
+        let alone = alone.map(|alone| alone.statement(range.clone(), range, text.to_owned()));
         self.statements.push(Met { place, end, kind, alone });
     }
 

@@ -18,6 +18,19 @@ pub struct ConcurrentIndex {
     pub definition_start: usize,
 }
 
+/// What a `REINDEX … CONCURRENTLY` rebuilds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reindexed {
+    /// One index.
+    Index(TableName),
+    /// All indexes of a table.
+    Table(TableName),
+    /// All of a schema.
+    Schema(String),
+    /// All of the database.
+    Database,
+}
+
 /// What a file drops or renames.
 #[derive(Debug, Clone, Default)]
 pub struct Gone {
@@ -117,6 +130,20 @@ pub(super) fn created_table(mut words: Words<'_>) -> Option<TableName> {
     }
     words.eat_all(&["IF", "NOT", "EXISTS"]);
     words.name().filter(|table| table.schema() != Some("pg_temp"))
+}
+
+pub(super) fn reindexed(mut words: Words<'_>) -> Option<Reindexed> {
+    words.eat("REINDEX");
+    words.eat_parenthesis();
+    let kind = words.word()?.to_ascii_uppercase();
+    words.skip();
+    words.eat("CONCURRENTLY");
+    match kind.as_str() {
+        "INDEX" => words.name().map(Reindexed::Index),
+        "TABLE" => words.name().map(Reindexed::Table),
+        "SCHEMA" => words.identifier().map(Reindexed::Schema),
+        _ => Some(Reindexed::Database),
+    }
 }
 
 pub(super) fn concurrent_index(mut words: Words<'_>) -> Option<ConcurrentIndex> {

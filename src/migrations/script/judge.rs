@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::chunks::{Breakpoint, Chunks, Refused, breakpoint};
 use super::classify::{Outside, StatementKind, classify};
 use super::directive::{NO_TRANSACTION, directive, down_mark, means_no_transaction};
-use super::facts::{ConcurrentIndex, Gone, concurrent_index, created_table, setting};
+use super::facts::{ConcurrentIndex, Gone, Reindexed, concurrent_index, created_table, reindexed, setting};
 use super::place::Place;
 use super::repeat::{NotRepeatable, check_repeatable};
 use super::rule::Rule;
@@ -87,6 +87,8 @@ pub struct LoneStatement {
     pub concurrently: bool,
     /// The index that a `CREATE INDEX CONCURRENTLY` builds.
     pub creates_index: Option<ConcurrentIndex>,
+    /// What a `REINDEX … CONCURRENTLY` rebuilds.
+    pub reindexes: Option<Reindexed>,
 }
 
 /// Judges the text of a file. A leading byte-order mark is passed over, but counts as a column of the first line.
@@ -253,11 +255,10 @@ impl<'a> Judge<'a> {
         }
         if self.out.no_transaction && self.out.statements == 1 {
             match alone(words, kind) {
-                Ok((concurrently, creates_index)) => {
+                Ok(kind) => {
                     let range = place.byte..end;
                     let text = self.sql.get(range.clone()).unwrap_or_default().to_owned();
-                    let sent = 0..self.sql.len();
-                    self.out.lone.push(LoneStatement { sent, range, text, concurrently, creates_index });
+                    self.out.lone.push(kind.statement(0..self.sql.len(), range, text));
                 }
                 Err(reason) => self.refuse(place, end, Rule::NotRepeatable(reason)),
             }
@@ -310,17 +311,31 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Judges the statement of a no-transaction file.
-pub(super) fn alone(words: Words<'_>, kind: StatementKind) -> Result<(bool, Option<ConcurrentIndex>), NotRepeatable> {
+/// What is known of a statement that may run alone.
+#[derive(Default)]
+pub(super) struct Alone {
+    concurrently: bool,
+    creates_index: Option<ConcurrentIndex>,
+    reindexes: Option<Reindexed>,
+}
+
+impl Alone {
+    pub(super) fn statement(self, sent: Range<usize>, range: Range<usize>, text: String) -> LoneStatement {
+        let Self { concurrently, creates_index, reindexes } = self;
+        LoneStatement { sent, range, text, concurrently, creates_index, reindexes }
+    }
+}
+
+/// Judges a statement that is to run alone.
+pub(super) fn alone(words: Words<'_>, kind: StatementKind) -> Result<Alone, NotRepeatable> {
     check_repeatable(words, kind)?;
-    let concurrently = matches!(
-        kind,
-        StatementKind::Outside(
-            Outside::CreateIndexConcurrently | Outside::DropIndexConcurrently | Outside::ReindexConcurrently
-        )
-    );
-    let created = kind == StatementKind::Outside(Outside::CreateIndexConcurrently);
-    Ok((concurrently, created.then(|| concurrent_index(words)).flatten()))
+    let is = |outside| kind == StatementKind::Outside(outside);
+    let (creates, rebuilds) = (is(Outside::CreateIndexConcurrently), is(Outside::ReindexConcurrently));
+    Ok(Alone {
+        concurrently: creates || rebuilds || is(Outside::DropIndexConcurrently),
+        creates_index: creates.then(|| concurrent_index(words)).flatten(),
+        reindexes: rebuilds.then(|| reindexed(words)).flatten(),
+    })
 }
 
 #[cfg(test)]

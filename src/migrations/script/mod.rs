@@ -15,7 +15,7 @@ mod tokens;
 mod words;
 
 pub use classify::{Outside, StatementKind};
-pub use facts::{ConcurrentIndex, Gone};
+pub use facts::{ConcurrentIndex, Gone, Reindexed};
 pub use judge::{Judgement, LoneStatement, Refusal, judge, judge_drizzle};
 pub use place::{Excerpt, Place, excerpt, place_of, position_of};
 pub use repeat::NotRepeatable;

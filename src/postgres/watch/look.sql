@@ -15,6 +15,11 @@ SELECT 'blocker', a.pid, a.usename::text, a.application_name, pg_catalog.host(a.
 FROM (SELECT DISTINCT pg_catalog.unnest(pg_catalog.pg_blocking_pids({pid})) AS pid) b
 JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid
 UNION ALL
+-- A prepared transaction has no session: 0 stands for it.
+SELECT 'prepared', NULL, x.owner::text, NULL, NULL, x.gid, x.prepared::text, NULL, NULL, NULL, NULL
+FROM pg_catalog.pg_prepared_xacts x
+WHERE 0 = ANY (pg_catalog.pg_blocking_pids({pid})) AND x.database = pg_catalog.current_database()
+UNION ALL
 SELECT 'progress', p.pid, NULL, NULL, NULL, NULL, p.phase,
        CASE WHEN p.blocks_total > 0 THEN (100 * p.blocks_done / p.blocks_total)::text
             WHEN p.lockers_total > 0 THEN (100 * p.lockers_done / p.lockers_total)::text END, NULL, NULL, NULL

@@ -70,6 +70,8 @@ pub struct Sighting {
     pub wanted_lock: Option<String>,
     /// Who holds it.
     pub blockers: Vec<Blocker>,
+    /// Prepared transactions, one of which holds it: they have no session, and end only when somebody ends them.
+    pub prepared: Vec<String>,
     /// Phase of an index build, with its percentage where known.
     pub progress: Option<String>,
     /// When the present wait for a lock began, as the server writes it, and how long it has lasted.
@@ -100,6 +102,12 @@ impl Sighting {
                     age: field(6),
                     query: field(7),
                 }),
+                Some("prepared") => sighting.prepared.push(format!(
+                    "'{}' of user {} since {}",
+                    field(5).unwrap_or_default(),
+                    field(2).unwrap_or_default(),
+                    field(6).unwrap_or_default()
+                )),
                 Some(_) => {
                     let percent = field(7).map(|percent| format!(", {percent} %")).unwrap_or_default();
                     sighting.progress = field(6).map(|phase| format!("{phase}{percent}"));
@@ -121,6 +129,12 @@ impl Sighting {
         if !self.blockers.is_empty() {
             let blockers: Vec<String> = self.blockers.iter().map(ToString::to_string).collect();
             parts.push(format!("blocked by {}", blockers.join("; ")));
+        }
+        if !self.prepared.is_empty() {
+            parts.push(format!(
+                "blocked by a prepared transaction, which only COMMIT PREPARED or ROLLBACK PREPARED ends: {}",
+                self.prepared.join("; ")
+            ));
         }
         if let Some(progress) = &self.progress {
             parts.push(format!("index build: {progress}"));
@@ -257,7 +271,7 @@ async fn serve(
                 );
                 seen(&shared).note(&what, &sighting);
                 waiting = sighting.waiting.is_some().then(|| what.clone());
-                if !sighting.blockers.is_empty() {
+                if !(sighting.blockers.is_empty() && sighting.prepared.is_empty()) {
                     seen(&shared).blocked = Some(sighting);
                 }
             }
