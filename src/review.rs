@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::history::HalfDone;
 use crate::migrations::script::{self, Judgement};
 use crate::migrations::{Migration, ReadError};
 use crate::postgres::counted;
@@ -15,6 +16,8 @@ pub struct Reviewed<'a> {
     pub migration: &'a Migration,
     /// What its text holds.
     pub judgement: Judgement,
+    /// Whether an earlier run did what stands before its COMMIT.
+    pub half_done: bool,
 }
 
 impl Reviewed<'_> {
@@ -64,7 +67,7 @@ pub enum ReviewError {
 ///
 /// # Errors
 /// [`ReviewError`] with everything forbidden in any of them.
-pub fn review<'a>(pending: &[&'a Migration]) -> Result<Vec<Reviewed<'a>>, ReviewError> {
+pub fn review<'a>(pending: &[&'a Migration], half_done: &[HalfDone]) -> Result<Vec<Reviewed<'a>>, ReviewError> {
     let mut reviewed = Vec::with_capacity(pending.len());
     let mut findings = Vec::new();
     for migration in pending {
@@ -82,9 +85,19 @@ pub fn review<'a>(pending: &[&'a Migration]) -> Result<Vec<Reviewed<'a>>, Review
                 migration.file()
             );
         }
-        reviewed.push(Reviewed { migration, judgement });
+        let done = half_done.iter().find(|done| done.version == migration.version());
+        findings.extend(done.and_then(|done| changed_part(migration, sql, &judgement, done)));
+        reviewed.push(Reviewed { migration, judgement, half_done: done.is_some() });
     }
     if findings.is_empty() { Ok(reviewed) } else { Err(ReviewError::Forbidden(findings)) }
+}
+
+/// What an earlier run did of a file must not be done again in other words.
+fn changed_part(migration: &Migration, sql: &str, judgement: &Judgement, done: &HalfDone) -> Option<Finding> {
+    let part = judgement.commit.as_ref().map(|commit| judgement.sent(sql).get(..commit.start).map(ToOwned::to_owned));
+    let same = part.flatten().is_some_and(|part| migration.part_checksum(&part) == done.checksum);
+    let refusal = script::Refusal { line: 1, column: 1, range: 0..0, rule: script::Rule::HalfDone };
+    (!same).then(|| finding(migration, sql, &refusal))
 }
 
 fn finding(migration: &Migration, sql: &str, refusal: &script::Refusal) -> Finding {

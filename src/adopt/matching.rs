@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::{AdoptError, Adopted, Adoption, Ambiguity, Decisions, Reason};
-use crate::history::{AppliedMigration, DrizzleHistory, DrizzleRecord};
+use crate::history::{DrizzleHistory, DrizzleRecord, Reading};
 use crate::migrations::{DrizzleRow, Layout, Migration, MigrationSet, Origin};
 
 /// An entry of the folder.
@@ -14,8 +14,17 @@ struct Entry<'a> {
     row: &'a DrizzleRow,
     /// Whether our own history has it.
     known: bool,
+    /// Whether an earlier run of ours did a part of it: that is gone on with, whatever Drizzle did since.
+    half_done: bool,
     /// Drizzle's row of it.
     matched: Option<String>,
+}
+
+impl Entry<'_> {
+    /// Whether Drizzle's rows say anything new of it.
+    fn is_open(&self) -> bool {
+        !self.known && !self.half_done
+    }
 }
 
 /// The entries by all that a row may know of them.
@@ -43,11 +52,12 @@ enum Found {
 /// [`AdoptError::Ambiguous`] with all that nobody decided; [`AdoptError::Unknown`], [`AdoptError::Twice`].
 pub fn find<'a>(
     set: &'a MigrationSet,
-    applied: &[AppliedMigration],
+    reading: &Reading,
     drizzle: &DrizzleHistory,
     decisions: &Decisions,
 ) -> Result<Adoption<'a>, AdoptError> {
-    let mut entries = entries(set, applied);
+    let applied = &reading.applied;
+    let mut entries = entries(set, reading);
     let index = Index::of(&entries, set.origin());
     let mut adoption = Adoption::default();
     let mut ambiguities = Vec::new();
@@ -58,8 +68,8 @@ pub fn find<'a>(
                 entries[at].matched = Some(row_name(row));
                 adoption.other_line_ends.push(entries[at].migration.file());
             }
-            Found::OtherText(at) if !entries[at].known => ambiguities.push(other_hash(&entries[at], row)),
-            Found::OtherTime(at) if !entries[at].known => ambiguities.push(other_time(&entries[at], row)),
+            Found::OtherText(at) if entries[at].is_open() => ambiguities.push(other_hash(&entries[at], row)),
+            Found::OtherTime(at) if entries[at].is_open() => ambiguities.push(other_time(&entries[at], row)),
             // Once the history is ours, a row without an entry is one of a newer release, or was decided long ago.
             Found::Nothing if applied.is_empty() => ambiguities.push(no_entry(row)),
             Found::OtherText(_) | Found::OtherTime(_) | Found::Nothing => {}
@@ -70,12 +80,15 @@ pub fn find<'a>(
     Ok(adoption)
 }
 
-fn entries<'a>(set: &'a MigrationSet, applied: &[AppliedMigration]) -> Vec<Entry<'a>> {
-    let known: HashSet<i64> = applied.iter().map(|row| row.version.get()).collect();
+fn entries<'a>(set: &'a MigrationSet, reading: &Reading) -> Vec<Entry<'a>> {
+    let known: HashSet<i64> = reading.applied.iter().map(|row| row.version.get()).collect();
+    let half: HashSet<i64> = reading.half_done.iter().map(|done| done.version.get()).collect();
     set.iter()
         .filter_map(|migration| {
             let row = migration.drizzle()?;
-            Some(Entry { migration, row, known: known.contains(&migration.version().get()), matched: None })
+            let version = migration.version().get();
+            let (known, half_done) = (known.contains(&version), half.contains(&version));
+            Some(Entry { migration, row, known, half_done, matched: None })
         })
         .collect()
 }
@@ -128,11 +141,11 @@ fn compare(entry: &Entry<'_>, at: usize, row: &DrizzleRecord) -> Found {
 /// Entries without a row, although a later one has one.
 fn left_out(entries: &[Entry<'_>], told: &[Ambiguity], for_ever: bool) -> Vec<Ambiguity> {
     let told: HashSet<&str> = told.iter().map(Ambiguity::subject).collect();
-    let Some(last) = entries.iter().rposition(|entry| !entry.known && entry.matched.is_some()) else {
+    let Some(last) = entries.iter().rposition(|entry| entry.is_open() && entry.matched.is_some()) else {
         return Vec::new();
     };
     let later = entries[last].migration.file();
-    let before = entries[..last].iter().filter(|entry| !entry.known && entry.matched.is_none());
+    let before = entries[..last].iter().filter(|entry| entry.is_open() && entry.matched.is_none());
     before
         .map(|entry| entry.migration.file())
         .filter(|file| !told.contains(file))
@@ -170,8 +183,8 @@ fn decide<'a>(
     for entry in entries.iter().filter(|entry| !entry.known) {
         let reason = match (settled.remove(entry.migration.file()), &entry.matched) {
             (Some(reason), _) => reason,
-            (None, Some(row)) => Reason::Recorded { row: row.clone() },
-            (None, None) => continue,
+            (None, Some(row)) if !entry.half_done => Reason::Recorded { row: row.clone() },
+            (None, _) => continue,
         };
         adoption.adopted.push(Adopted { migration: entry.migration, reason });
     }

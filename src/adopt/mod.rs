@@ -200,6 +200,14 @@ pub enum AdoptError {
         /// How many rows.
         rows: usize,
     },
+    /// A baseline for a database whose Drizzle history has rows.
+    #[error("{table} has {rows} rows: what is applied is known, and a baseline would pass them over")]
+    DrizzleHasRows {
+        /// Drizzle's table.
+        table: TableName,
+        /// How many rows.
+        rows: usize,
+    },
     /// Tables that the migrations up to the baseline create do not exist.
     #[error("the database is not at version {version}: missing are {}", .tables.join(", "))]
     TablesMissing {
@@ -232,6 +240,7 @@ impl AdoptError {
                 vec!["say at which version the database is: `schemagate adopt --baseline VERSION`"]
             }
             Self::HistoryHasRows { .. } => vec!["`schemagate status` shows them; there is nothing left to take over"],
+            Self::DrizzleHasRows { .. } => vec!["`schemagate adopt` without --baseline goes by the rows"],
             Self::TablesMissing { .. } => vec![
                 "give the last version whose tables all exist; `schemagate up` applies the rest",
                 "names without a schema are looked for in the first schema of the search_path",
@@ -260,9 +269,7 @@ pub fn with_adopted(reading: &Reading, adoption: &Adoption<'_>) -> Reading {
 /// [`AdoptError::Ambiguous`].
 pub fn by_itself<'a>(set: &'a MigrationSet, reading: &Reading, in_step: bool) -> Result<Adoption<'a>, AdoptError> {
     match &reading.drizzle {
-        Some(drizzle) if in_step || reading.applied.is_empty() => {
-            find(set, &reading.applied, drizzle, &Decisions::default())
-        }
+        Some(drizzle) if in_step || reading.applied.is_empty() => find(set, reading, drizzle, &Decisions::default()),
         _ => Ok(Adoption::default()),
     }
 }
@@ -280,7 +287,12 @@ impl Adoption<'_> {
             [one] => format!(" ({})", one.migration.file()),
             [first, .., last] => format!(" ({} to {})", first.migration.file(), last.migration.file()),
         };
-        format!("{} of {from} adopted as applied{files}", crate::postgres::counted(self.adopted.len(), "migration"))
+        let skipped = self.adopted.iter().filter(|adopted| adopted.reason == Reason::Skipped).count();
+        let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} of them as never to be run") };
+        format!(
+            "{} of {from} adopted as applied{skipped}{files}",
+            crate::postgres::counted(self.adopted.len(), "migration")
+        )
     }
 }
 

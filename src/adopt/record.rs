@@ -2,34 +2,37 @@
 //! ends with COMMIT and fails unless all of it is there.
 
 use super::{Adoption, Reason, decisions_table};
-use crate::history::{HistoryTable, Mirror};
+use crate::history::{HistoryTable, Mirror, Reading};
 use crate::migrations::Migration;
 use crate::postgres::literal;
 
-/// Everything after the fence, in one message; `rows` is how many rows the history holds before.
+/// Everything after the fence, in one message.
 pub fn record_sql(
     adoption: &Adoption<'_>,
-    table: &HistoryTable,
+    reading: &Reading,
     mirror: Option<&Mirror>,
-    rows: usize,
     transaction_id: &str,
     source: &str,
 ) -> String {
+    let table = &reading.table;
     let mut statements = Vec::new();
     if !table.exists {
         statements.push(table.create_sql());
     }
     statements.push(create_decisions_sql(table));
-    statements.extend(mirror.map(Mirror::create_sql));
+    statements.extend(mirror.filter(|_| reading.drizzle.is_none()).map(Mirror::create_sql));
     for adopted in &adoption.adopted {
         statements.push(table.record_sql(adopted.migration, transaction_id));
+        if reading.half_done.iter().any(|done| done.version == adopted.migration.version()) {
+            statements.push(table.forget_part_sql(adopted.migration.version()));
+        }
         let known = matches!(adopted.reason, Reason::Recorded { .. });
         let row = adopted.migration.drizzle().filter(|_| !known);
         statements.extend(mirror.zip(row).map(|(mirror, row)| mirror.record_sql(row)));
     }
     statements.push(decisions_sql(adoption, table, source));
     let migrations: Vec<&Migration> = adoption.adopted.iter().map(|adopted| adopted.migration).collect();
-    statements.push(table.prove_sql(migrations.iter().copied(), rows + migrations.len()));
+    statements.push(table.prove_sql(migrations.iter().copied(), reading.applied.len() + migrations.len()));
     statements.push("COMMIT".to_owned());
     statements.join("; ")
 }

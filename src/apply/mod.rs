@@ -107,6 +107,8 @@ pub struct Progress {
     pub before: Option<RecoveryPoint>,
     /// After the last commit.
     pub after: Option<RecoveryPoint>,
+    /// How many migrations were adopted as applied.
+    pub adopted: usize,
     /// How long migrations waited for locks, by file; those of over a few seconds.
     pub lock_waits: Vec<(String, Duration)>,
 }

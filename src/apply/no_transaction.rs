@@ -56,6 +56,7 @@ pub(super) async fn run(
     if let Some(commit) = &reviewed.judgement.commit {
         let before = sql.get(..commit.start).unwrap_or_default();
         work.part_kept = part::run(context, &mut work, before, progress).await?;
+        part::set_session(context, &mut work, &sql).await?;
     }
     for (at, statement) in reviewed.judgement.lone.iter().enumerate() {
         work.at = at;

@@ -18,7 +18,7 @@ pub(super) async fn run(
     sql: &str,
     progress: &Progress,
 ) -> Result<bool, ApplyError> {
-    if is_done(context, work).await? {
+    if is_done(context, work, sql).await? {
         tracing::info!("{}: what stands before its COMMIT was done by an earlier run", work.file());
         return Ok(true);
     }
@@ -33,7 +33,7 @@ pub(super) async fn run(
     let create = context.create_sql().map_or_else(String::new, |create| format!("{create}; "));
     let migration = work.reviewed.migration;
     let record =
-        format!("{create}{}; {}", context.table.create_progress_sql(), context.table.record_part_sql(migration));
+        format!("{create}{}; {}", context.table.create_progress_sql(), context.table.record_part_sql(migration, sql));
     let closing = format!("{}; COMMIT", closing_message(context, &record, &id));
     if let Err(ended) = ask(context, &mut work.wait, &file, &closing).await {
         let at_constraints = matches!(ended, Ended::Failed { completed: BEFORE_CONSTRAINTS, .. });
@@ -45,8 +45,19 @@ pub(super) async fn run(
     Ok(true)
 }
 
+/// Says again what the part set for the session, which our own statements have put back since.
+pub(super) async fn set_session(context: &Context<'_>, work: &mut Work<'_>, sql: &str) -> Result<(), ApplyError> {
+    for range in work.reviewed.judgement.settings.clone() {
+        let file = work.file().to_owned();
+        if let Err(ended) = ask(context, &mut work.wait, &file, sql.get(range.clone()).unwrap_or_default()).await {
+            return Err(fail(context, work, ended, Phase::Statement, range).await);
+        }
+    }
+    Ok(())
+}
+
 /// Whether an earlier run did the part, of this very text.
-async fn is_done(context: &Context<'_>, work: &mut Work<'_>) -> Result<bool, ApplyError> {
+async fn is_done(context: &Context<'_>, work: &mut Work<'_>, sql: &str) -> Result<bool, ApplyError> {
     const DOING: &str = "looking for a migration that is half done";
     let table = &context.table;
     let answer = ask(context, &mut work.wait, DOING, &table.find_progress_sql()).await;
@@ -59,7 +70,7 @@ async fn is_done(context: &Context<'_>, work: &mut Work<'_>) -> Result<bool, App
     let answer = answer.map_err(|ended| work.ended(DOING, ended, work.between()))?;
     match text(&answer, 0, 0) {
         None => Ok(false),
-        Some(recorded) if Some(recorded) == table.checksum_of(migration).as_deref() => Ok(true),
+        Some(recorded) if recorded == migration.part_checksum(sql) => Ok(true),
         Some(_) => Err(work.refuse(Cause::PartOfOtherText)),
     }
 }

@@ -23,12 +23,16 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
     let adoption = run.adoption(&looked.reading)?;
     let reading = with_adopted(&looked.reading, &adoption);
     let plan = plan_for(settings, &set, &reading, target.map(Version::new))?;
-    let reviewed = review(&plan.pending)?;
+    let reviewed = review(&plan.pending, &reading.half_done)?;
     refuse_existing(settings, &looked.session, &reading, &reviewed).await?;
     let batches = batches(reviewed, settings.atomicity);
     let described = looked.session.server.place.clone();
-    let place =
-        Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
+    let place = Place {
+        target: &described,
+        server_version: &looked.session.server.version,
+        table: &looked.reading.table,
+        half_done: &looked.reading.half_done,
+    };
     let printed = match format {
         Format::Text => super::print(&report::text(place, &plan, &adoption, &batches)),
         Format::Json => super::print(&[report::json(place, &plan, &adoption, &batches).to_string()]),

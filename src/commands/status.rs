@@ -52,8 +52,12 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
             continue;
         }
         let described = looked.session.server.place.clone();
-        let place =
-            Place { target: &described, server_version: &looked.session.server.version, table: &looked.reading.table };
+        let place = Place {
+            target: &described,
+            server_version: &looked.session.server.version,
+            table: &looked.reading.table,
+            half_done: &looked.reading.half_done,
+        };
         let adoptable = run.adoption(&looked.reading).map_or(0, |adoption| adoption.adopted.len());
         if adoptable > 0 {
             tracing::info!("of the pending, Drizzle has applied {adoptable}: the next `schemagate up` adopts them");

@@ -132,6 +132,7 @@ fn looking() -> Vec<(Error, u8)> {
         (AdoptError::NoTable { table: table.clone() }.into(), 65),
         (AdoptError::NotDrizzle.into(), 65),
         (AdoptError::HistoryHasRows { table: table.clone(), rows: 1 }.into(), 65),
+        (AdoptError::DrizzleHasRows { table: table.clone(), rows: 1 }.into(), 65),
         (AdoptError::TablesMissing { version: 1, tables: Vec::new() }.into(), 65),
         (history(HistoryError::Twice { table: table.clone(), version: Version::new(1) }), 65),
         (history(HistoryError::Elsewhere { table: table.clone() }), 65),

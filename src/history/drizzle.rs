@@ -1,15 +1,15 @@
 //! Drizzle's own history table: what it records, and the statements that keep it in step. In: a table name, a session's
 //! answer. Out: rows, SQL. Matches nothing and runs nothing.
 
-use super::{HistoryError, block_tag};
-use crate::migrations::{DrizzleRow, Layout};
+use super::{HistoryError, block_tag, progress};
+use crate::migrations::{DrizzleRow, Layout, Version};
 use crate::postgres::literal;
 use crate::postgres::session::Rows;
 use crate::settings::{TableName, quote_identifier};
 
 const READ: &str = include_str!("drizzle.sql");
 /// How many statements [`read_sql`] holds.
-pub const DRIZZLE_STATEMENTS: usize = 3;
+pub const DRIZZLE_STATEMENTS: usize = 4;
 
 /// One row of Drizzle's table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,27 +35,45 @@ pub struct DrizzleHistory {
     pub rows: Vec<DrizzleRecord>,
 }
 
-/// The message that reads Drizzle's table, whether it exists or not.
-pub fn read_sql(table: &TableName) -> String {
-    let name = literal(&table.quoted());
-    READ.replace("$schemagate$", &block_tag(&name)).replace("{drizzle}", &name)
+/// The message that reads Drizzle's table and what is half done beside the history, whether they exist or not.
+pub fn read_sql(table: &TableName, history: &TableName) -> String {
+    let (name, history) = (literal(&table.quoted()), literal(&history.quoted()));
+    READ.replace("$schemagate$", &block_tag(&format!("{name}{history}")))
+        .replace("{drizzle}", &name)
+        .replace("{history}", &history)
+        .replace("{progress}", &literal(progress::TABLE))
 }
 
-/// Reads the answer to [`read_sql`]; none where there is no such table.
+/// What an earlier run did of a migration: what stands before its COMMIT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HalfDone {
+    /// The migration.
+    pub version: Version,
+    /// The checksum of the part that is done.
+    pub checksum: String,
+}
+
+/// Reads the answer to [`read_sql`]; no history where there is no such table.
 ///
 /// # Errors
 /// [`HistoryError`] where the relation is not Drizzle's, or a row cannot be read.
-pub fn read(wanted: &TableName, answer: &[Rows]) -> Result<Option<DrizzleHistory>, HistoryError> {
+pub fn read(wanted: &TableName, answer: &[Rows]) -> Result<(Option<DrizzleHistory>, Vec<HalfDone>), HistoryError> {
     let incomplete = || HistoryError::Incomplete { table: wanted.clone() };
-    let [_, facts, rows] = answer else { return Err(incomplete()) };
-    let Some(facts) = facts.first() else { return Ok(None) };
+    let [_, facts, rows, parts] = answer else { return Err(incomplete()) };
+    let half_done = parts.iter().filter_map(|row| half_done(row)).collect();
+    let Some(facts) = facts.first() else { return Ok((None, half_done)) };
     let fact = |column: usize| facts.get(column).and_then(Option::as_deref);
     let table = TableName::new(fact(0), fact(1).ok_or_else(incomplete)?);
     if !matches!(fact(2), Some("r" | "p")) || fact(4) != Some("t") {
         return Err(HistoryError::NotDrizzle { table });
     }
     let rows = rows.iter().map(|row| record(&table, row)).collect::<Result<_, _>>()?;
-    Ok(Some(DrizzleHistory { table, named: fact(3) == Some("true"), rows }))
+    Ok((Some(DrizzleHistory { table, named: fact(3) == Some("true"), rows }), half_done))
+}
+
+fn half_done(row: &[Option<String>]) -> Option<HalfDone> {
+    let version = Version::new(row.first()?.as_ref()?.parse().ok()?);
+    Some(HalfDone { version, checksum: row.get(1)?.clone()? })
 }
 
 fn record(table: &TableName, row: &[Option<String>]) -> Result<DrizzleRecord, HistoryError> {

@@ -13,7 +13,7 @@ use crate::postgres::session::Rows;
 use crate::postgres::startup::NONCE_SETTING;
 use crate::settings::TableName;
 
-pub use drizzle::{DrizzleHistory, DrizzleRecord, Mirror};
+pub use drizzle::{DrizzleHistory, DrizzleRecord, HalfDone, Mirror};
 
 const READ: &str = include_str!("read.sql");
 /// How many statements [`read_sql`] holds.
@@ -68,6 +68,8 @@ pub struct Reading {
     pub read_only: bool,
     /// Whether the table is absent or empty while `refinery_schema_history` holds rows.
     pub refinery_has_rows: bool,
+    /// Migrations of which an earlier run did what stands before their COMMIT.
+    pub half_done: Vec<HalfDone>,
     /// WAL position and server time, where the server is not in recovery.
     pub point: Option<(String, String)>,
     /// Drizzle's own table, where the migrations are drizzle-kit's and it exists.
@@ -181,6 +183,7 @@ pub fn read(wanted: &TableName, answer: &[Rows]) -> Result<Reading, HistoryError
         refinery_has_rows: fact(4) == Some("true"),
         point: fact(10).zip(fact(11)).map(|(wal, time)| (wal.to_owned(), time.to_owned())),
         drizzle: None,
+        half_done: Vec::new(),
     })
 }
 

@@ -6,16 +6,12 @@ use crate::migrations::{Migration, Version};
 use crate::postgres::literal;
 use crate::settings::TableName;
 
-const TABLE: &str = "__migration_progress__";
+/// The table's name, in the history's schema.
+pub const TABLE: &str = "__migration_progress__";
 
 impl HistoryTable {
     fn progress(&self) -> TableName {
         TableName::new(self.name.schema(), TABLE)
-    }
-
-    /// The checksum as the history holds it.
-    pub fn checksum_of(&self, migration: &Migration) -> Option<String> {
-        migration.checksum(self.width).map(|checksum| checksum.to_string())
     }
 
     /// Whether there is such a table.
@@ -37,13 +33,13 @@ impl HistoryTable {
         format!("SELECT checksum FROM {} WHERE version = {version}", self.progress().quoted())
     }
 
-    /// Records that the first part is done.
-    pub fn record_part_sql(&self, migration: &Migration) -> String {
+    /// Records that the first part, of this text, is done.
+    pub fn record_part_sql(&self, migration: &Migration, part: &str) -> String {
         format!(
             "INSERT INTO {} (version, checksum) VALUES ({}, {})",
             self.progress().quoted(),
             migration.version(),
-            literal(&self.checksum_of(migration).unwrap_or_default())
+            literal(&migration.part_checksum(part))
         )
     }
 

@@ -209,6 +209,11 @@ impl Migration {
         sql.strip_prefix(BYTE_ORDER_MARK).unwrap_or(sql)
     }
 
+    /// Gives the checksum of a part of the migration.
+    pub fn part_checksum(&self, part: &str) -> String {
+        self.key().checksum_int8(part).to_string()
+    }
+
     /// Says whether Drizzle may have hashed this very text with other line ends.
     pub fn has_drizzle_hash(&self, hash: &str) -> bool {
         let Ok(text) = self.read() else { return false };

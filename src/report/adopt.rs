@@ -23,8 +23,12 @@ pub fn text(report: &AdoptReport<'_>, dry_run: bool) -> Vec<String> {
     lines.extend(adoption.passed_over.iter().map(|row| format!("{row} of {source} is passed over")));
     lines.push(match (adoption.is_empty(), dry_run) {
         (true, _) => "nothing to adopt: the history holds everything that is applied".to_owned(),
-        (false, true) => format!("would record {} as applied", counted(adoption.adopted.len(), "migration")),
-        (false, false) => format!("recorded {} as applied", counted(adoption.adopted.len(), "migration")),
+        (false, _) => {
+            let skipped = adoption.adopted.iter().filter(|adopted| adopted.reason == Reason::Skipped).count();
+            let applied = counted(adoption.adopted.len() - skipped, "migration");
+            let never = if skipped == 0 { String::new() } else { format!(", and {skipped} as never to be run") };
+            format!("{} {applied} as applied{never}", if dry_run { "would record" } else { "recorded" })
+        }
     });
     lines
 }

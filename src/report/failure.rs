@@ -7,6 +7,7 @@ use crate::history::HistoryError;
 use crate::migrations::IntakeError;
 use crate::migrations::new::NewNameError;
 use crate::plan::{Divergence, PlanError};
+use crate::postgres::counted;
 use crate::postgres::lock::Holder;
 use crate::postgres::server_error::{QueryError, ServerError};
 use crate::review::ReviewError;
@@ -43,6 +44,11 @@ impl Failure {
         // True of what failed, which was not the first look, but not of the run.
         if state == UNTOUCHED && !progress.applied.is_empty() {
             state = state_text(&DatabaseState::between(progress));
+        }
+        if progress.adopted > 0 {
+            let adopted = counted(progress.adopted, "migration");
+            state =
+                format!("{state}; before that, {adopted} of Drizzle's history were adopted as applied, and stay so");
         }
         let (migration, sqlstate) = at_fault(error);
         let outcome_known = error.state() != Some(&DatabaseState::Unknown);
@@ -81,9 +87,11 @@ const BRIEF_LINES: usize = 5;
 const UNTOUCHED: &str = "nothing was changed";
 const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
-const TABLES_EXIST: [&str; 2] = [
+const TABLES_EXIST: [&str; 3] = [
     "if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, \
      record them with `schemagate adopt --baseline VERSION`",
+    "if Drizzle applied them and its own history has another name than drizzle.__drizzle_migrations, name it in \
+     SCHEMAGATE_DRIZZLE_TABLE",
     "if the tables are to be left as they are and every file is safe to run on them, set SCHEMAGATE_WHEN_EXISTING=allow",
 ];
 

@@ -78,6 +78,9 @@ pub(super) fn migration_hint(failure: &MigrationFailure) -> String {
         code if code.starts_with("53") || code == "58030" => {
             "the server is short of resources: mend that, then deploy again"
         }
+        "23505" if failure.error.constraint.as_ref().is_some_and(|name| name.starts_with("pg_")) => {
+            "another session made the same object at this moment: another tool migrates this database too; deploy again"
+        }
         code if code.starts_with("23") => "the data and the file do not fit together: mend either, then deploy again",
         _ => "fix the file and deploy again",
     };

@@ -55,6 +55,9 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches:
 }
 
 fn promise(batch: &Batch<'_>) -> &'static str {
+    if batch.migrations.first().is_some_and(|reviewed| reviewed.half_done) {
+        return "not all or nothing, and half done: what stands before its COMMIT is committed; `up` goes on behind it";
+    }
     let parts = batch.migrations.first().is_some_and(|reviewed| reviewed.judgement.commit.is_some());
     if batch.transactional {
         "one transaction, all or nothing"
@@ -80,6 +83,7 @@ pub fn json(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches:
                         "file": reviewed.migration.file(),
                         "statements": reviewed.judgement.statements,
                         "size_bytes": reviewed.migration.size_bytes(),
+                        "half_done": reviewed.half_done,
                     })
                 })
                 .collect();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::align;
-use crate::history::HistoryTable;
+use crate::history::{HalfDone, HistoryTable};
 use crate::plan::{Entry, State};
 
 /// How many entries are in each state.
@@ -59,6 +59,8 @@ pub struct Place<'a> {
     pub server_version: &'a str,
     /// The history table.
     pub table: &'a HistoryTable,
+    /// Migrations of which only a part is done.
+    pub half_done: &'a [HalfDone],
 }
 
 /// The status as lines.
@@ -74,7 +76,7 @@ pub fn text(place: Place<'_>, entries: &[Entry<'_>]) -> Vec<String> {
         .map(|entry| {
             vec![
                 entry.version.to_string(),
-                state_word(entry).to_owned(),
+                state_word(place, entry).to_owned(),
                 entry.row.and_then(|row| row.applied_on.clone()).unwrap_or_else(|| "–".to_owned()),
                 entry.row.map_or_else(|| "–".to_owned(), |row| row.checksum.to_string()),
                 entry.to_string(),
@@ -88,8 +90,13 @@ pub fn text(place: Place<'_>, entries: &[Entry<'_>]) -> Vec<String> {
     lines
 }
 
-fn state_word(entry: &Entry<'_>) -> &'static str {
+fn is_half_done(place: Place<'_>, entry: &Entry<'_>) -> bool {
+    entry.state == State::Pending && place.half_done.iter().any(|done| done.version == entry.version)
+}
+
+fn state_word(place: Place<'_>, entry: &Entry<'_>) -> &'static str {
     match entry.state {
+        State::Pending if is_half_done(place, entry) => "pending (half done)",
         State::AppliedOtherLineEnds => "applied (other line ends)",
         state => state.name(),
     }
@@ -107,6 +114,7 @@ pub fn json(place: Place<'_>, entries: &[Entry<'_>]) -> Value {
                 "state": entry.state.name(),
                 "applied_on": entry.row.and_then(|row| row.applied_on.clone()),
                 "checksum": entry.row.map(|row| row.checksum.to_string()),
+                "half_done": is_half_done(place, entry),
                 "other_line_ends": entry.state == State::AppliedOtherLineEnds,
             })
         })

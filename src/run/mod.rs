@@ -112,7 +112,7 @@ impl Run<'_> {
         if self.read_statements() == history::READ_STATEMENTS {
             return history;
         }
-        format!("{}; {history}", history::drizzle::read_sql(&self.settings.drizzle_table))
+        format!("{}; {history}", history::drizzle::read_sql(&self.settings.drizzle_table, &self.settings.history_table))
     }
 
     fn read_statements(&self) -> usize {
@@ -125,7 +125,8 @@ impl Run<'_> {
         let before = answer.len().saturating_sub(history::READ_STATEMENTS);
         let from = answer.len().saturating_sub(self.read_statements());
         if from < before {
-            reading.drizzle = history::drizzle::read(&self.settings.drizzle_table, &answer[from..before])?;
+            (reading.drizzle, reading.half_done) =
+                history::drizzle::read(&self.settings.drizzle_table, &answer[from..before])?;
         }
         // Drizzle's next layout numbers by time: the table of a journal's database is to hold those versions too.
         let drizzle = matches!(self.set.origin(), Origin::Drizzle { .. });

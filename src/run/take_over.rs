@@ -11,6 +11,7 @@ use crate::migrations::{Origin, Version};
 use crate::plan::PlanError;
 use crate::postgres::connect::Need;
 use crate::postgres::lock::LockKey;
+use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
 use crate::settings::TableName;
 
@@ -46,20 +47,20 @@ impl<'a> Run<'a> {
         Ok(adopt::by_itself(self.set, reading, self.settings.drizzle_in_step)?)
     }
 
-    /// Adopts, under the lock, what Drizzle recorded; says whether there was anything.
+    /// Adopts, under the lock, what Drizzle recorded; says how many migrations.
     pub(super) async fn adopt_by_itself(
         &self,
         session: &Session,
         key: LockKey,
         reading: &mut Reading,
-    ) -> Result<bool, Error> {
+    ) -> Result<usize, Error> {
         let adoption = self.adoption(reading)?;
         if adoption.is_empty() {
-            return Ok(false);
+            return Ok(0);
         }
         let source = adopt::source_of(reading.drizzle.as_ref());
         self.record_adoption(session, key, reading, &adoption, &source).await?;
-        Ok(true)
+        Ok(adoption.adopted.len())
     }
 
     /// Drizzle's table as it is to be kept in step: as it stands, or as it is made with a new database.
@@ -84,7 +85,7 @@ impl<'a> Run<'a> {
         let opened = open(session, key).await.map_err(query)?;
         let (id, _) = opened.ok_or(ApplyError::LockLost { state: DatabaseState::Unchanged })?;
         let mirror = self.mirror(reading);
-        let sql = adopt::record_sql(adoption, &reading.table, mirror.as_ref(), reading.applied.len(), &id, source);
+        let sql = adopt::record_sql(adoption, reading, mirror.as_ref(), &id, source);
         if let Err(error) = session.query(&sql).await {
             // The failure is what counts; a lost connection rolls back by itself.
             let _ = session.query("ROLLBACK").await;
@@ -93,6 +94,7 @@ impl<'a> Run<'a> {
         *reading = adopt::with_adopted(reading, adoption);
         reading.table.exists = true;
         tracing::info!(adopted = adoption.adopted.len(), "{}", adoption.describe(source));
+        warn_of_invalid_indexes(session).await.map_err(query)?;
         if let Some(file) = adoption.other_line_ends.first() {
             let more = adoption.other_line_ends.len() - 1;
             tracing::warn!(
@@ -139,13 +141,16 @@ impl<'a> Run<'a> {
             }
             (None, _) => return Err(AdoptError::NotDrizzle.into()),
         };
-        Ok(adopt::find(self.set, &reading.applied, drizzle, decisions)?)
+        Ok(adopt::find(self.set, reading, drizzle, decisions)?)
     }
 
     async fn baseline(&self, session: &Session, reading: &Reading, version: Version) -> Result<Adoption<'a>, Error> {
         if !reading.applied.is_empty() {
             let (table, rows) = (reading.table.name.clone(), reading.applied.len());
             return Err(AdoptError::HistoryHasRows { table, rows }.into());
+        }
+        if let Some(drizzle) = reading.drizzle.as_ref().filter(|drizzle| !drizzle.rows.is_empty()) {
+            return Err(AdoptError::DrizzleHasRows { table: drizzle.table.clone(), rows: drizzle.rows.len() }.into());
         }
         if self.set.get(version).is_none() {
             let newest = self.set.newest().map_or(Version::new(0), |newest| newest.version());
@@ -160,4 +165,23 @@ impl<'a> Run<'a> {
         }
         Err(AdoptError::TablesMissing { version: version.get(), tables: missing }.into())
     }
+}
+
+/// What another tool may have passed over: an index whose concurrent build failed, and that `IF NOT EXISTS` then found.
+async fn warn_of_invalid_indexes(session: &Session) -> Result<(), QueryError> {
+    const SQL: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
+        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS \
+        (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid)";
+    let answer = session.query(SQL).await?;
+    let names: Vec<String> =
+        answer.first().into_iter().flatten().filter_map(|row| row.first().cloned().flatten()).collect();
+    if !names.is_empty() {
+        tracing::warn!(
+            "the database has invalid indexes, which slow writes and serve no query: {}; build them anew with REINDEX \
+             INDEX CONCURRENTLY, or drop them",
+            names.join(", ")
+        );
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use crate::adopt::with_adopted;
 use crate::apply::{self, Applied, DatabaseState, Progress, RecoveryPoint};
 use crate::error::Error;
 use crate::existing;
-use crate::history::Reading;
+use crate::history::{HalfDone, Reading};
 use crate::migrations::{Migration, Version};
 use crate::plan::{self, Plan};
 use crate::postgres::attempt::ConnectError;
@@ -108,7 +108,7 @@ impl Run<'_> {
             return Ok(Pass::Done(done));
         }
         tell_pending(&plan, &reading);
-        let reviewed = review::review(&plan.pending)?;
+        let reviewed = review::review(&plan.pending, &reading.half_done)?;
         if reading.in_recovery {
             session.close().await;
             return Ok(Pass::Standby);
@@ -141,9 +141,10 @@ impl Run<'_> {
         let credited = task.credit(&locked.reading);
         task.forget(&locked.reading);
         let adopted = self.adopt_by_itself(session, key, &mut locked.reading).await?;
+        task.progress.adopted += adopted;
         let plan = plan_for(self.settings, self.set, &locked.reading, task.target)?;
         if plan.pending.is_empty() {
-            if !adopted && !credited {
+            if adopted == 0 && !credited {
                 tracing::info!("another run applied what was pending");
             }
             return Ok(up_to_date(&plan));
@@ -151,7 +152,7 @@ impl Run<'_> {
         if !locked.existing.is_empty() && locked.reading.applied.is_empty() {
             return Err(Error::TablesExist { tables: locked.existing });
         }
-        let reviewed = still_pending(&plan, reviewed)?;
+        let reviewed = still_pending(&plan, reviewed, &locked.reading.half_done)?;
         task.planned = plan.pending.iter().map(|migration| applied_of(migration)).collect();
         let done = after(&plan);
         let applied = self.apply(session, &locked, key, reviewed, task.progress).await;
@@ -260,9 +261,13 @@ fn applied_of(migration: &Migration) -> Applied {
 }
 
 /// The plan under the lock is the one that counts; what was reviewed for the first one is not read again.
-fn still_pending<'a>(plan: &Plan<'a>, reviewed: Vec<Reviewed<'a>>) -> Result<Vec<Reviewed<'a>>, Error> {
+fn still_pending<'a>(
+    plan: &Plan<'a>,
+    reviewed: Vec<Reviewed<'a>>,
+    half_done: &[HalfDone],
+) -> Result<Vec<Reviewed<'a>>, Error> {
     let wanted: Vec<Version> = plan.pending.iter().map(|migration| migration.version()).collect();
     let kept: Vec<Reviewed<'a>> =
         reviewed.into_iter().filter(|reviewed| wanted.binary_search(&reviewed.migration.version()).is_ok()).collect();
-    if kept.len() == wanted.len() { Ok(kept) } else { Ok(review::review(&plan.pending)?) }
+    if kept.len() == wanted.len() { Ok(kept) } else { Ok(review::review(&plan.pending, half_done)?) }
 }

@@ -117,6 +117,7 @@ fn tables_without_a_history_are_refused_by_name_or_allowed() {
     the history is empty, but tables that pending files create exist: b, App.d
     state: nothing was changed
     hint: if refinery applied these migrations, name its history in SCHEMAGATE_HISTORY_TABLE; if another tool did, record them with `schemagate adopt --baseline VERSION`
+    hint: if Drizzle applied them and its own history has another name than drizzle.__drizzle_migrations, name it in SCHEMAGATE_DRIZZLE_TABLE
     hint: if the tables are to be left as they are and every file is safe to run on them, set SCHEMAGATE_WHEN_EXISTING=allow
     ");
     assert_eq!(database.tables(), ["App.d", "public.b", "public.other"]);
@@ -267,6 +268,7 @@ fn the_plan_as_json_is_one_document() {
           "migrations": [
             {
               "file": "V3__c.sql",
+              "half_done": false,
               "size_bytes": 18,
               "statements": 1,
               "version": 3
@@ -278,6 +280,7 @@ fn the_plan_as_json_is_one_document() {
           "migrations": [
             {
               "file": "V4__index.sql",
+              "half_done": false,
               "size_bytes": 73,
               "statements": 1,
               "version": 4
@@ -289,6 +292,7 @@ fn the_plan_as_json_is_one_document() {
           "migrations": [
             {
               "file": "V5__d.sql",
+              "half_done": false,
               "size_bytes": 48,
               "statements": 2,
               "version": 5

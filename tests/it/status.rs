@@ -92,6 +92,7 @@ fn the_status_as_json_is_one_document() {
         {
           "applied_on": "[time]",
           "checksum": "17658790441227580031",
+          "half_done": false,
           "migration": "V1__a.sql",
           "other_line_ends": false,
           "state": "applied",
@@ -100,6 +101,7 @@ fn the_status_as_json_is_one_document() {
         {
           "applied_on": "[time]",
           "checksum": "16336202581777519375",
+          "half_done": false,
           "migration": "V2__b.sql",
           "other_line_ends": false,
           "state": "divergent",
@@ -108,6 +110,7 @@ fn the_status_as_json_is_one_document() {
         {
           "applied_on": "[time]",
           "checksum": "4397773165749808368",
+          "half_done": false,
           "migration": "V3__missing",
           "other_line_ends": false,
           "state": "missing",
@@ -116,6 +119,7 @@ fn the_status_as_json_is_one_document() {
         {
           "applied_on": "[time]",
           "checksum": "9112002455354901286",
+          "half_done": false,
           "migration": "V4__line_ends.sql",
           "other_line_ends": true,
           "state": "applied",
@@ -124,6 +128,7 @@ fn the_status_as_json_is_one_document() {
         {
           "applied_on": null,
           "checksum": null,
+          "half_done": false,
           "migration": "sub/V5__pending.sql",
           "other_line_ends": false,
           "state": "pending",
@@ -132,6 +137,7 @@ fn the_status_as_json_is_one_document() {
         {
           "applied_on": "[time]",
           "checksum": "7584721419937347178",
+          "half_done": false,
           "migration": "V1000__ahead",
           "other_line_ends": false,
           "state": "ahead",

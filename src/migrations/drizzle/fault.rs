@@ -11,6 +11,9 @@ pub enum DrizzleFault {
         /// What is wrong, with line and column.
         source: serde_json::Error,
     },
+    /// Snapshots of drizzle-kit, and no journal.
+    #[error("the journal is missing, beside the snapshots of drizzle-kit")]
+    NoJournal,
     /// The journal is for another kind of database.
     #[error("the journal is for {dialect:?}, not for \"postgresql\"")]
     Dialect {
@@ -76,6 +79,7 @@ impl DrizzleFault {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::BrokenJournal { .. } => "restore it from version control, or resolve the merge conflict in it",
+            Self::NoJournal => "copy the whole folder into the image, meta/_journal.json too",
             Self::Dialect { .. } => "give the folder of the PostgreSQL migrations",
             Self::NoFile => "restore the file, or take the entry out of meta/_journal.json if it was never applied",
             Self::DuplicateIdx { .. } | Self::IdxOrder { .. } => {

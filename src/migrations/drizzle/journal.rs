@@ -10,7 +10,7 @@ use super::tag::{self, Tag};
 use super::{DrizzleFault, Listed, Listing, Oddity, entries, migration_file, report_foreign};
 use crate::migrations::file::read_raw;
 use crate::migrations::file_name::LONGEST_NAME;
-use crate::migrations::{Problem, Version};
+use crate::migrations::{Fault, Problem, Version};
 
 const LABEL: &str = "meta/_journal.json";
 
@@ -33,10 +33,19 @@ pub(super) fn path(folder: &Path) -> PathBuf {
     folder.join(LABEL)
 }
 
+/// Says whether `meta/` holds what drizzle-kit keeps beside the journal.
+pub(super) fn has_snapshots(folder: &Path) -> bool {
+    entries(&folder.join("meta")).is_ok_and(|found| found.iter().any(|(name, _)| name.ends_with("_snapshot.json")))
+}
+
 pub(super) fn list(folder: &Path) -> Listing {
     let mut listing = Listing::default();
     let bytes = match read_raw(&path(folder)) {
         Ok(bytes) => bytes,
+        Err(Fault::Unreadable { reason }) if reason.kind() == std::io::ErrorKind::NotFound => {
+            listing.report(LABEL, DrizzleFault::NoJournal);
+            return listing;
+        }
         Err(fault) => {
             listing.problems.push(Problem { file: LABEL.to_owned(), fault });
             return listing;

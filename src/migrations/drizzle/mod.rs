@@ -54,7 +54,8 @@ struct Listed {
 
 /// Recognises the layout; none where the folder is not one of drizzle-kit.
 pub(super) fn recognise(folder: &Path) -> Option<Layout> {
-    if fs::exists(journal::path(folder)).unwrap_or(false) {
+    // Snapshots without a journal: it was not shipped, and nobody is to be told to rename the files.
+    if fs::exists(journal::path(folder)).unwrap_or(false) || journal::has_snapshots(folder) {
         return Some(Layout::Journal);
     }
     folders::any(folder).then_some(Layout::Folders)

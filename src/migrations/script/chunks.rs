@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::classify::StatementKind;
+use super::facts::setting;
 use super::judge::{Alone, LoneStatement, alone};
 use super::place::Place;
 use super::rule::Rule;
@@ -22,9 +23,20 @@ pub(super) struct Chunks {
     /// The statements of the present chunk.
     statements: Vec<Met>,
     commit: Option<Range<usize>>,
+    /// What sets the session before the COMMIT, and holds behind it.
+    settings: Vec<Range<usize>>,
     lone: Vec<LoneStatement>,
     /// A `BEGIN` behind the COMMIT, refused unless the file ends with it.
     begun: Option<Refused>,
+}
+
+/// How a file leaves its transaction.
+pub(super) struct Left {
+    pub(super) commit: Range<usize>,
+    /// What sets the session before the COMMIT.
+    pub(super) settings: Vec<Range<usize>>,
+    /// What runs behind it.
+    pub(super) lone: Vec<LoneStatement>,
 }
 
 /// A statement, and what it is good for alone.
@@ -47,6 +59,9 @@ impl Chunks {
     /// Takes a statement; it is judged when its chunk ends.
     pub(super) fn statement(&mut self, words: Words<'_>, place: Place, end: usize, kind: StatementKind, text: &str) {
         let range = place.byte..end;
+        if !self.outside() && sets_session(words) {
+            self.settings.push(range.clone());
+        }
         let alone = if words.is("SET") || words.is("RESET") {
             Ok(Alone::default())
         } else {
@@ -93,10 +108,21 @@ impl Chunks {
         refused
     }
 
-    /// The COMMIT and what runs behind it.
-    pub(super) fn finish(self) -> Option<(Range<usize>, Vec<LoneStatement>)> {
-        Some((self.commit?, self.lone))
+    /// What the judge is to know of a file that leaves its transaction.
+    pub(super) fn finish(self) -> Option<Left> {
+        Some(Left { commit: self.commit?, settings: self.settings, lone: self.lone })
     }
+}
+
+/// Whether a statement sets what outlives its transaction.
+fn sets_session(mut words: Words<'_>) -> bool {
+    if words.eat("RESET") {
+        return true;
+    }
+    if words.eat("SET") {
+        return !words.is_any(&["LOCAL", "TRANSACTION", "CONSTRAINTS", "CHARACTERISTICS"]);
+    }
+    setting(words).is_some()
 }
 
 impl Met {

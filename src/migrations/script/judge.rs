@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::chunks::{Breakpoint, Chunks, Refused, breakpoint};
+use super::chunks::{Breakpoint, Chunks, Left, Refused, breakpoint};
 use super::classify::{Outside, StatementKind, classify};
 use super::directive::{NO_TRANSACTION, directive, down_mark, means_no_transaction};
 use super::facts::{ConcurrentIndex, Gone, Reindexed, concurrent_index, created_table, reindexed, setting};
@@ -35,6 +35,8 @@ pub struct Judgement {
     pub gone: Gone,
     /// The COMMIT with which a drizzle-kit file leaves its transaction: what stands before it is its transactional part.
     pub commit: Option<Range<usize>>,
+    /// What sets the session before that COMMIT, to be said again behind it: between the two our own statements run.
+    pub settings: Vec<Range<usize>>,
     /// What runs outside a transaction, one by one: the statement of a no-transaction file, or those behind the COMMIT.
     pub lone: Vec<LoneStatement>,
     /// Where a breakpoint ends a statement that has no semicolon: Drizzle sends the chunks by themselves.
@@ -287,8 +289,8 @@ impl<'a> Judge<'a> {
         self.out.open_breakpoints = self.splitter.open_breakpoints();
         if let Some(mut chunks) = self.chunks.take() {
             self.refuse_all(chunks.end(self.sql.len(), self.sql.len()));
-            if let Some((commit, lone)) = chunks.finish() {
-                (self.out.commit, self.out.lone) = (Some(commit), lone);
+            if let Some(Left { commit, settings, lone }) = chunks.finish() {
+                (self.out.commit, self.out.settings, self.out.lone) = (Some(commit), settings, lone);
             }
         }
         if let Some((place, range)) = self.directive.take() {

@@ -56,6 +56,8 @@ pub enum Rule {
         /// The comment that opens it.
         mark: String,
     },
+    /// An earlier run did what stood before the COMMIT, and that part is another one now.
+    HalfDone,
     /// Text behind a breakpoint on its line, which Drizzle runs and the server takes for a comment.
     AfterBreakpoint,
 }
@@ -87,6 +89,9 @@ impl Rule {
             Rule::CommitChunk { statement } => format!("{statement} that is not a chunk of its own"),
             Rule::ChunkAfterCommit { count } => {
                 format!("{count} statements in one chunk behind the COMMIT, where each runs alone")
+            }
+            Rule::HalfDone => {
+                "an earlier run did what stood before its COMMIT, and that part has changed since".to_owned()
             }
             Rule::DownPart { mark } => {
                 format!("{mark:?} opens the part that undoes the migration, and it would run with the rest")
@@ -132,6 +137,10 @@ impl Rule {
                 "remove it; or, to leave the transaction, put a breakpoint before it and one behind it"
             }
             Rule::ChunkAfterCommit { .. } => "put a breakpoint between them",
+            Rule::HalfDone => {
+                "restore the file up to its COMMIT; what stands behind it may be changed. To give it up, undo by hand what \
+                 is done and record it with `schemagate adopt --skip TAG`"
+            }
             Rule::DownPart { .. } => "take that part out of the file: there are no down migrations here",
             Rule::AfterBreakpoint => "put it on a line of its own",
         };

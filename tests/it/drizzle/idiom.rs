@@ -18,7 +18,7 @@ fn valid(database: &Database) -> Option<String> {
     database.value("select indisvalid from pg_index where indexrelid = to_regclass('i')")
 }
 
-fn half_done(database: &Database) -> Option<String> {
+fn parts(database: &Database) -> Option<String> {
     database.value("select count(*) from drizzle.__migration_progress__")
 }
 
@@ -32,7 +32,7 @@ fn the_idiom_works_unchanged() {
     outcome.assert_code(0).assert_stdout("CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ran outside");
     assert_eq!(history(&database), ["0 init", "1 index", "2 after"]);
     assert_eq!(valid(&database).as_deref(), Some("t"));
-    assert_eq!(half_done(&database).as_deref(), Some("0"));
+    assert_eq!(parts(&database).as_deref(), Some("0"));
     journal.up(&database).assert_code(0).assert_stdout("\"up_to_date\"");
 }
 
@@ -52,12 +52,12 @@ fn a_failure_behind_the_commit_is_gone_on_from() {
             "what 0001_index.sql does before its COMMIT is done and stays, and the next run goes on after it",
         )
         .assert_stdout("invalid index public.i");
-    assert_eq!((valid(&database).as_deref(), half_done(&database).as_deref()), (Some("f"), Some("1")));
+    assert_eq!((valid(&database).as_deref(), parts(&database).as_deref()), (Some("f"), Some("1")));
     assert_eq!(history(&database), ["0 init"]);
     database.execute("delete from t where ctid = '(0,2)'");
     let outcome = job().run();
     outcome.assert_code(0).assert_stdout("what stands before its COMMIT was done by an earlier run");
-    assert_eq!((valid(&database).as_deref(), half_done(&database).as_deref()), (Some("t"), Some("0")));
+    assert_eq!((valid(&database).as_deref(), parts(&database).as_deref()), (Some("t"), Some("0")));
     assert_eq!(history(&database), ["0 init", "1 index"]);
 }
 
@@ -82,10 +82,10 @@ fn a_kill_behind_the_commit_is_recovered_by_the_next_run() {
     run.wait();
     database.assert_no_advisory_lock();
     drop(writer);
-    assert_eq!(half_done(&database).as_deref(), Some("1"));
+    assert_eq!(parts(&database).as_deref(), Some("1"));
     let outcome = journal.up(&database);
     outcome.assert_code(0).assert_stdout("dropping the invalid index public.i of an earlier attempt");
-    assert_eq!((valid(&database).as_deref(), half_done(&database).as_deref()), (Some("t"), Some("0")));
+    assert_eq!((valid(&database).as_deref(), parts(&database).as_deref()), (Some("t"), Some("0")));
 }
 
 #[test]
@@ -106,17 +106,93 @@ fn a_failure_before_the_commit_leaves_nothing() {
     assert_eq!(database.value("select to_regclass('drizzle.__migration_progress__')::text"), None);
 }
 
-#[test]
-fn a_file_edited_between_its_halves_is_refused() {
+/// A file whose index cannot be built yet, half done: a first run has failed behind its COMMIT.
+fn half_done() -> (Database, Journal) {
     let database = Database::new();
-    let journal = Journal::of(&[INIT, ("0001_index", IDIOM)]);
     database.execute("create table t (a int, b int); insert into t values (1, 1), (1, 1)");
-    journal.folder.write("0000_init.sql", "CREATE TABLE IF NOT EXISTS t (a int, b int);");
-    let job = || journal.job(&database).env("SCHEMAGATE_WHEN_EXISTING", "allow");
-    job().run().assert_code(1);
-    journal.folder.write("0001_index.sql", IDIOM.replace("(a)", "(b)"));
-    let outcome = job().run();
-    outcome.assert_code(65).assert_stdout("an earlier run did what stood before its COMMIT and not the rest");
+    let journal = Journal::of(&[("0000_init", "CREATE TABLE IF NOT EXISTS t (a int, b int);"), ("0001_index", IDIOM)]);
+    journal.job(&database).env("SCHEMAGATE_WHEN_EXISTING", "allow").run().assert_code(1);
+    (database, journal)
+}
+
+#[test]
+fn a_part_that_is_done_and_has_changed_is_refused_also_without_its_commit() {
+    let (database, journal) = half_done();
+    for (from, to) in [("ADD COLUMN c int", "ADD COLUMN d int"), ("COMMIT;\n--> statement-breakpoint\n", "")] {
+        journal.folder.write(
+            "0001_index.sql",
+            IDIOM.replace(from, to).replace("CONCURRENTLY ", if to.is_empty() { "" } else { "CONCURRENTLY " }),
+        );
+        for command in ["plan", "up"] {
+            let outcome = journal.job(&database).arg(command).env("SCHEMAGATE_LOG_FORMAT", "text").run();
+            outcome.assert_code(65);
+            let told = format!("{}{}", outcome.stdout, outcome.stderr);
+            assert!(
+                told.contains("an earlier run did what stood before its COMMIT, and that part has changed since"),
+                "{told}"
+            );
+        }
+    }
+    // What stands behind the COMMIT may be mended.
+    journal.folder.write("0001_index.sql", IDIOM.replace("UNIQUE INDEX", "INDEX"));
+    journal.up(&database).assert_code(0).assert_stdout("what stands before its COMMIT was done by an earlier run");
+    assert_eq!((valid(&database).as_deref(), parts(&database).as_deref()), (Some("t"), Some("0")));
+}
+
+#[test]
+fn status_and_plan_tell_what_is_half_done() {
+    let (database, journal) = half_done();
+    journal.job(&database).arg("status").run().assert_stdout("pending (half done)");
+    journal
+        .job(&database)
+        .arg("plan")
+        .run()
+        .assert_code(0)
+        .assert_stdout("half done: what stands before its COMMIT is committed");
+}
+
+#[test]
+fn what_drizzle_did_of_a_half_done_file_meanwhile_is_gone_on_with_and_its_index_repaired() {
+    let (database, journal) = half_done();
+    // Drizzle passes over the invalid index and records the file.
+    let (hash, when) = journal.drizzle_row(1);
+    database.execute(&format!(
+        "insert into drizzle.__drizzle_migrations (hash, created_at) values ('{hash}', {when}); delete from t"
+    ));
+    journal.folder.write("0001_index.sql", IDIOM);
+    let outcome = journal.up(&database);
+    outcome.assert_code(0).assert_nowhere("adopted as applied");
+    assert_eq!((valid(&database).as_deref(), parts(&database).as_deref()), (Some("t"), Some("0")));
+    assert_eq!(history(&database), ["0 init", "1 index"]);
+    assert_eq!(database.value("select count(*) from drizzle.__drizzle_migrations").as_deref(), Some("2"));
+}
+
+#[test]
+fn a_half_done_file_may_be_given_up() {
+    let (database, journal) = half_done();
+    journal
+        .job(&database)
+        .args(["adopt", "--skip", "0001_index"])
+        .run()
+        .assert_code(0)
+        .assert_stdout("1 as never to be run");
+    assert_eq!(parts(&database).as_deref(), Some("0"));
+    journal.up(&database).assert_code(0).assert_stdout("\"up_to_date\"");
+}
+
+#[test]
+fn what_is_set_before_the_commit_holds_behind_it() {
+    let database = Database::new();
+    let init = "CREATE TABLE t (a int); CREATE SCHEMA app; CREATE TABLE app.t (a int);";
+    let text = "SET search_path = app;\n--> statement-breakpoint\nSET LOCAL work_mem = '5MB';\n--> statement-breakpoint\n\
+                ALTER TABLE t ADD COLUMN b int;\n--> statement-breakpoint\nCOMMIT;\n--> statement-breakpoint\n\
+                CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a);";
+    let journal = Journal::of(&[("0000_init", init), ("0001_index", text), ("0002_after", "CREATE TABLE after ();")]);
+    journal.up(&database).assert_code(0);
+    assert_eq!(database.value("select to_regclass('app.i')::text").as_deref(), Some("app.i"));
+    assert_eq!(database.value("select to_regclass('public.i')::text"), None);
+    // And no further.
+    assert_eq!(database.value("select to_regclass('public.after')::text").as_deref(), Some("after"));
 }
 
 #[test]

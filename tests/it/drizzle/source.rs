@@ -125,3 +125,11 @@ fn the_directive_works_in_a_drizzle_file() {
     ]);
     journal.up(&database).assert_code(0).assert_stdout("0001_index.sql ran outside a transaction");
 }
+
+#[test]
+fn a_journal_that_was_not_shipped_is_missed_by_name() {
+    let folder = Migrations::new().file("0000_init.sql", "SELECT 1;").file("meta/0000_snapshot.json", "{}");
+    let outcome =
+        Job::new().env("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none").migrations(folder.path()).run();
+    outcome.assert_code(65).assert_stdout("meta/_journal.json: the journal is missing").assert_nowhere("prefix V");
+}

@@ -124,12 +124,14 @@ fn every_ambiguity_is_one_line_with_its_reason_and_nothing_is_written() {
     open.assert_code(65).assert_stderr("in 1 place\n").assert_stderr("row-4: no entry");
     let all: Vec<&str> = decided.into_iter().chain(["--skip", "row-4"]).collect();
     let dry: Vec<&str> = all.iter().copied().chain(["--dry-run"]).collect();
-    text(&journal, &database, &dry).assert_code(0).assert_stdout("would record 6 migrations as applied");
+    text(&journal, &database, &dry)
+        .assert_code(0)
+        .assert_stdout("would record 5 migrations as applied, and 1 as never to be run");
     assert_eq!(database.tables(), ["drizzle.__drizzle_migrations"]);
     let outcome = text(&journal, &database, &all);
     outcome
         .assert_code(0)
-        .assert_stdout("recorded 6 migrations as applied")
+        .assert_stdout("recorded 5 migrations as applied, and 1 as never to be run")
         .assert_stdout("row-4 of drizzle.__drizzle_migrations is passed over");
     assert_eq!(history(&database).len(), 6);
     assert!(decisions(&database).contains(&"2 0002_last.sql skipped drizzle.__drizzle_migrations".to_owned()));
@@ -234,6 +236,28 @@ fn a_baseline_records_what_the_database_has_and_checks_its_tables() {
 }
 
 #[test]
+fn a_baseline_does_not_pass_over_what_drizzle_recorded() {
+    let database = Database::new();
+    let journal = three();
+    journal.by_drizzle(&database, &[0, 1]);
+    let outcome = text(&journal, &database, &["adopt", "--baseline", "1"]);
+    outcome.assert_code(65).assert_stderr("drizzle.__drizzle_migrations has 2 rows");
+}
+
+#[test]
+fn a_failure_after_a_take_over_says_that_the_take_over_stays() {
+    let database = Database::new();
+    let mut journal = three();
+    journal.by_drizzle(&database, &[0, 1, 2]);
+    journal.add("0003_bad", "select 1/0;");
+    let outcome = text(&journal, &database, &["up"]);
+    outcome.assert_code(1).assert_stdout(
+        "state: nothing of this run was kept; before that, 3 migrations of Drizzle's history were adopted as applied, and stay so",
+    );
+    assert_eq!(history(&database).len(), 3);
+}
+
+#[test]
 fn a_baseline_of_refinery_files_knows_what_was_dropped_again() {
     let database = Database::new();
     database.execute("create table kept (); create table renamed ()");
@@ -275,4 +299,18 @@ fn a_folder_of_version_1_without_a_row_is_not_called_lost_for_ever() {
              it was merged late, or its row is lost",
         )
         .assert_nowhere("for ever");
+}
+
+#[test]
+fn an_invalid_index_that_drizzle_passed_over_is_told_at_the_take_over() {
+    let database = Database::new();
+    let journal = three();
+    journal.by_drizzle(&database, &[0, 1, 2]);
+    database.execute("insert into a values (1, 1), (1, 1)");
+    let built = database.connect().try_query("create unique index concurrently a_id on a (id)");
+    assert!(built.is_err());
+    let outcome = text(&journal, &database, &["up"]);
+    outcome
+        .assert_code(0)
+        .assert_stdout("the database has invalid indexes, which slow writes and serve no query: public.a_id");
 }
