@@ -164,6 +164,10 @@ fn decide<'a>(
     let mut settled: HashMap<&str, Reason> = HashMap::new();
     let named = decisions.mark.iter().map(|name| (name, Reason::Marked));
     for (name, reason) in named.chain(decisions.skip.iter().map(|name| (name, Reason::Skipped))) {
+        if entries.iter().any(|entry| entry.known && is_called(entry.migration.file(), name)) {
+            tracing::info!("{name} is in the history already");
+            continue;
+        }
         let subject = subject(entries, &ambiguities, name, &reason);
         let subject = subject.ok_or_else(|| AdoptError::Unknown { name: name.clone() })?;
         if settled.insert(subject, reason.clone()).is_some_and(|before| before != reason) {
@@ -193,17 +197,19 @@ fn decide<'a>(
 
 /// What a decision means: an entry by its tag, its folder or its file, or an ambiguous row.
 fn subject<'a>(entries: &[Entry<'a>], ambiguities: &'a [Ambiguity], name: &str, reason: &Reason) -> Option<&'a str> {
-    let of_entry = entries.iter().filter(|entry| !entry.known).map(|entry| entry.migration.file()).find(|file| {
-        *file == name
-            || file
-                .strip_suffix(".sql")
-                .is_some_and(|stem| stem == name || stem.strip_suffix("/migration") == Some(name))
-    });
+    let mut files = entries.iter().filter(|entry| !entry.known).map(|entry| entry.migration.file());
+    let of_entry = files.find(|file| is_called(file, name));
     let of_row = || {
         let rows = ambiguities.iter().filter(|ambiguity| matches!(ambiguity, Ambiguity::NoEntry { .. }));
         rows.map(Ambiguity::subject).find(|row| *row == name && *reason == Reason::Skipped)
     };
     of_entry.or_else(of_row)
+}
+
+/// Whether a decision's name is that of a file: its path, its tag, or its folder.
+fn is_called(file: &str, name: &str) -> bool {
+    let stem = file.strip_suffix(".sql").unwrap_or(file);
+    [file, stem].contains(&name) || stem.strip_suffix("/migration") == Some(name)
 }
 
 fn row_name(row: &DrizzleRecord) -> String {

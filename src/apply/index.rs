@@ -31,13 +31,22 @@ pub(super) async fn make_room(context: &Context<'_>, work: &mut Work<'_>, sql: &
     let found = found.map_err(|ended| work.ended("looking for an index", ended, work.between()))?;
     let Some(found) = found else { return Ok(false) };
     match found {
-        Found { of_table: false, .. } => Err(work.refuse(Cause::IndexOfOtherDefinition)),
+        Found { of_table: false, name, .. } => {
+            tracing::warn!("{}: {name} is an index of another table than {}", work.file(), created.table);
+            Err(work.refuse(Cause::IndexOfOtherDefinition))
+        }
         Found { valid: true, name, .. } => match is_described(context, work, &created, &name, sql).await? {
             Some(true) => Ok(true),
-            Some(false) => Err(work.refuse(Cause::IndexOfOtherDefinition)),
+            Some(false) => {
+                tracing::warn!("{}: {name} is there, and is not the index of this file", work.file());
+                Err(work.refuse(Cause::IndexOfOtherDefinition))
+            }
             None => Err(work.refuse(Cause::IndexNotCompared)),
         },
-        Found { being_built: true, .. } => Err(work.refuse(Cause::IndexBeingBuilt)),
+        Found { being_built: true, name, .. } => {
+            tracing::warn!("{}: {name} is being built by another session (pg_stat_progress_create_index)", work.file());
+            Err(work.refuse(Cause::IndexBeingBuilt))
+        }
         Found { name, .. } => drop_invalid(context, work, &name).await.map(|()| false),
     }
 }

@@ -149,6 +149,9 @@ fn a_decision_that_means_nothing_is_a_usage_error() {
     // A pending one may be marked, too: somebody applied it by hand.
     text(&journal, &database, &["adopt", "--mark", "0001_more"]).assert_code(0);
     assert_eq!(history(&database), ["0 init", "1 more"]);
+    // The same again is no fault.
+    let again = text(&journal, &database, &["adopt", "--mark", "0001_more"]);
+    again.assert_code(0).assert_stdout("nothing to adopt").assert_stderr("0001_more is in the history already");
 }
 
 #[test]
