@@ -32,6 +32,8 @@ struct Index<'a> {
     by_name: HashMap<&'a str, usize>,
     by_time: HashMap<i64, Vec<usize>>,
     by_hash: HashMap<&'a str, Vec<usize>>,
+    /// The time of the youngest entry.
+    newest: Option<i64>,
     /// How many milliseconds one unit of time has: a folder's name knows seconds only.
     unit_ms: i64,
 }
@@ -72,6 +74,7 @@ pub fn find<'a>(
             Found::OtherTime(at) if entries[at].is_open() => ambiguities.push(other_time(&entries[at], row)),
             // Once the history is ours, a row without an entry is one of a newer release, or was decided long ago.
             Found::Nothing if applied.is_empty() => ambiguities.push(no_entry(row)),
+            Found::Nothing if index.is_newer(row) => adoption.newer.push(row_name(row)),
             Found::OtherText(_) | Found::OtherTime(_) | Found::Nothing => {}
         }
     }
@@ -96,13 +99,20 @@ fn entries<'a>(set: &'a MigrationSet, reading: &Reading) -> Vec<Entry<'a>> {
 impl<'a> Index<'a> {
     fn of(entries: &[Entry<'a>], origin: &Origin) -> Self {
         let unit_ms = if matches!(origin, Origin::Drizzle { layout: Layout::Folders, .. }) { 1000 } else { 1 };
-        let mut index = Self { by_name: HashMap::new(), by_time: HashMap::new(), by_hash: HashMap::new(), unit_ms };
+        let mut index =
+            Self { by_name: HashMap::new(), by_time: HashMap::new(), by_hash: HashMap::new(), newest: None, unit_ms };
         for (at, entry) in entries.iter().enumerate() {
             index.by_name.insert(&entry.row.name, at);
             index.by_time.entry(entry.row.created_at_ms.div_euclid(unit_ms)).or_default().push(at);
+            index.newest = index.newest.max(Some(entry.row.created_at_ms.div_euclid(unit_ms)));
             index.by_hash.entry(&entry.row.hash).or_default().push(at);
         }
         index
+    }
+
+    /// Whether a row is younger than every entry.
+    fn is_newer(&self, row: &DrizzleRecord) -> bool {
+        row.created_at_ms.map(|when| when.div_euclid(self.unit_ms)) > self.newest
     }
 
     fn find(&self, entries: &[Entry<'_>], row: &DrizzleRecord) -> Found {

@@ -61,6 +61,8 @@ pub struct Adoption<'a> {
     pub adopted: Vec<Adopted<'a>>,
     /// Rows of Drizzle's that somebody said to pass over.
     pub passed_over: Vec<String>,
+    /// Rows newer than every entry: Drizzle has applied what a later release has.
+    pub newer: Vec<String>,
     /// Files whose line ends differ from what Drizzle hashed.
     pub other_line_ends: Vec<&'a str>,
 }

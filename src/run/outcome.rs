@@ -1,5 +1,6 @@
 //! How a run ends well, and what it says of the database on the way. In: a plan, a session. Out: facts and log lines.
 
+use crate::adopt::Adoption;
 use crate::history::Reading;
 use crate::migrations::Version;
 use crate::plan::Plan;
@@ -44,6 +45,19 @@ pub(super) fn warn_of(plan: &Plan<'_>) {
             "the database is ahead of this release by {} ({first}{}): let through as SCHEMAGATE_WHEN_AHEAD=allow says",
             counted(plan.ahead.len(), "migration"),
             if plan.ahead.len() > 1 { format!(" to {last}") } else { String::new() }
+        );
+    }
+}
+
+/// Rows of Drizzle's own table that no file of this release has and that are newer than all of them.
+pub(super) fn warn_of_newer(adoption: &Adoption<'_>) {
+    if !adoption.newer.is_empty() {
+        tracing::warn!(
+            ahead = adoption.newer.len(),
+            "the database is ahead of this release by {} of Drizzle's history ({}): let through as \
+             SCHEMAGATE_WHEN_AHEAD=allow says",
+            counted(adoption.newer.len(), "row"),
+            adoption.newer.join(", ")
         );
     }
 }

@@ -8,12 +8,12 @@ use crate::error::Error;
 use crate::existing;
 use crate::history::{Mirror, Reading};
 use crate::migrations::{Origin, Version};
-use crate::plan::PlanError;
+use crate::plan::{Divergence, PlanError};
 use crate::postgres::connect::Need;
 use crate::postgres::lock::LockKey;
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
-use crate::settings::TableName;
+use crate::settings::{TableName, WhenAhead};
 
 const DOING: &str = "recording what is adopted";
 
@@ -44,7 +44,17 @@ pub struct AdoptReport<'a> {
 impl<'a> Run<'a> {
     /// What `up` adopts by itself.
     pub fn adoption(&self, reading: &Reading) -> Result<Adoption<'a>, Error> {
-        Ok(adopt::by_itself(self.set, reading, self.settings.drizzle_in_step)?)
+        let mut adoption = adopt::by_itself(self.set, reading, self.settings.drizzle_in_step)?;
+        // Those that were applied here have a row in both tables.
+        let newest = self.set.newest().map(|newest| newest.version());
+        let ours = reading.applied.iter().filter(|row| Some(row.version) > newest).count();
+        adoption.newer.drain(..ours.min(adoption.newer.len()));
+        if self.settings.when_ahead == WhenAhead::Allow || adoption.newer.is_empty() {
+            return Ok(adoption);
+        }
+        let from = adopt::source_of(reading.drizzle.as_ref());
+        let ahead = |row: &String| Divergence::Ahead { migration: format!("{row} of {from}") };
+        Err(PlanError::Divergent(adoption.newer.iter().map(ahead).collect()).into())
     }
 
     /// Adopts, under the lock, what Drizzle recorded; says how many migrations.

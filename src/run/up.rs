@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lock::Locked;
-use super::outcome::{after, tell_connected, tell_pending, up_to_date, warn_of};
+use super::outcome::{after, tell_connected, tell_pending, up_to_date, warn_of, warn_of_newer};
 use super::{Looked, Run, UpToDate, leave, plan_for};
 use crate::adopt::with_adopted;
 use crate::apply::{self, Applied, DatabaseState, Progress, RecoveryPoint};
@@ -102,6 +102,7 @@ impl Run<'_> {
         let reading = with_adopted(&reading, &adoption);
         let plan = plan_for(self.settings, self.set, &reading, task.target)?;
         warn_of(&plan);
+        warn_of_newer(&adoption);
         if plan.pending.is_empty() && adoption.is_empty() {
             let done = up_to_date(&plan);
             session.close().await;

@@ -108,4 +108,19 @@ fn a_rolled_back_release_is_let_through() {
     database.execute("insert into drizzle.__drizzle_migrations (hash, created_at) values ('abc', 1800000000000)");
     let older = two();
     older.up(&database).assert_code(0).assert_stdout("ahead of this release by 1 migration");
+    older.up(&database).assert_stdout("ahead of this release by 1 row of Drizzle's history (row-4)");
+    let refused = older.job(&database).env("SCHEMAGATE_WHEN_AHEAD", "refuse").run();
+    refused.assert_code(65).assert_stdout("row-4 of drizzle.__drizzle_migrations: applied, but newer than every file");
+}
+
+#[test]
+fn what_only_drizzle_applied_of_a_later_release_counts_as_ahead() {
+    let database = Database::new();
+    let mut journal = two();
+    journal.up(&database).assert_code(0);
+    journal.add("0002_new", "CREATE TABLE b ();");
+    journal.by_drizzle(&database, &[2]);
+    let older = || two();
+    older().up(&database).assert_code(0).assert_stdout("ahead of this release by 1 row of Drizzle's history (row-3");
+    older().job(&database).env("SCHEMAGATE_WHEN_AHEAD", "refuse").run().assert_code(65);
 }
