@@ -7,7 +7,7 @@ use crate::postgres::server_error::{QueryError, ServerError};
 use super::locate::{broken_protocol, locate};
 use super::message::BEFORE_CONSTRAINTS;
 use super::transaction::{Failed, Part, Transaction};
-use super::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
+use super::{ApplyError, Cause, DatabaseState, Phase, Statement};
 
 impl Transaction<'_, '_> {
     pub(super) fn failure(&self, failed: Failed, state: DatabaseState) -> ApplyError {
@@ -73,15 +73,7 @@ impl Transaction<'_, '_> {
         error: ServerError,
         state: DatabaseState,
     ) -> ApplyError {
-        ApplyError::Migration(Box::new(MigrationFailure {
-            file: self.file(index).to_owned(),
-            phase,
-            statement,
-            error,
-            state,
-            blocked: None,
-            attempts: 1,
-        }))
+        ApplyError::migration(self.file(index), phase, statement, error, state)
     }
 
     fn statement(&self, index: usize, completed: usize, error: &ServerError) -> Option<Statement> {

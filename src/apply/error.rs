@@ -185,6 +185,18 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// A migration failed in its first attempt.
+    pub(super) fn migration(
+        file: &str,
+        phase: Phase,
+        statement: Option<Statement>,
+        error: ServerError,
+        state: DatabaseState,
+    ) -> Self {
+        let (file, blocked, attempts) = (file.to_owned(), None, 1);
+        Self::Migration(Box::new(MigrationFailure { file, phase, statement, error, state, blocked, attempts }))
+    }
+
     /// A statement of our own failed, and the history alone says what that left.
     pub(super) fn own(doing: &'static str, source: QueryError) -> Self {
         Self::Own { doing, source, state: DatabaseState::Unknown }

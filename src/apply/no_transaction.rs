@@ -19,8 +19,7 @@ use super::locate::{broken_protocol, locate};
 use super::message::{begin, read_back_sql, record_message};
 use super::wait::{Ended, Wait, ask};
 use super::{
-    Applied, ApplyError, Cause, Context, DatabaseState, FIRST_PAUSE, MigrationFailure, Phase, Progress, RecoveryPoint,
-    part, put_back,
+    Applied, ApplyError, Cause, Context, DatabaseState, FIRST_PAUSE, Phase, Progress, RecoveryPoint, part, put_back,
 };
 
 /// How many words of a statement are shown.
@@ -157,15 +156,7 @@ impl Work<'_> {
             Phase::Statement => locate(self.reviewed, Some(sent), completed, &error),
             Phase::DeferredConstraints | Phase::Record | Phase::Commit => None,
         };
-        ApplyError::Migration(Box::new(MigrationFailure {
-            file: self.file().to_owned(),
-            phase,
-            statement,
-            error,
-            state,
-            blocked: None,
-            attempts: 1,
-        }))
+        ApplyError::migration(self.file(), phase, statement, error, state)
     }
 
     /// How a message of our own ended, before the statement ran or after it.

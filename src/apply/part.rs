@@ -4,19 +4,20 @@
 use std::ops::Range;
 
 use crate::migrations::script::Statements;
+use crate::postgres::lock::POINT_SQL;
 use crate::postgres::server_error::QueryError;
 
 use super::message::{BEFORE_CONSTRAINTS, begin, closing_message};
 use super::no_transaction::{Work, text};
 use super::wait::{Ended, ask};
-use super::{ApplyError, Cause, Context, Phase, Progress};
+use super::{ApplyError, Cause, Context, Phase, Progress, RecoveryPoint};
 
 /// Runs the part unless an earlier run has; says whether it is recorded.
 pub(super) async fn run(
     context: &mut Context<'_>,
     work: &mut Work<'_>,
     sql: &str,
-    progress: &Progress,
+    progress: &mut Progress,
 ) -> Result<bool, ApplyError> {
     if is_done(context, work, sql).await? {
         tracing::info!("{}: what stands before its COMMIT was done by an earlier run", work.file());
@@ -41,6 +42,11 @@ pub(super) async fn run(
         return Err(fail(context, work, ended, phase, 0..sql.len()).await);
     }
     context.created();
+    // The part stays whatever follows: the point to recover to lies behind it. Without an answer the earlier one is kept.
+    if let Ok(answer) = context.session.query(&format!("SELECT {POINT_SQL}")).await {
+        let fact = |column: usize| text(&answer, 0, column).map(ToOwned::to_owned);
+        progress.after = fact(0).zip(fact(1)).map(|(wal, time)| RecoveryPoint { wal, time });
+    }
     tracing::info!(migration = file, "{file}: what stands before its COMMIT is done and committed");
     Ok(true)
 }

@@ -47,7 +47,9 @@ pub(super) fn cause_hint(cause: Cause) -> &'static str {
             "compare the two by hand: if it is another one, rename or drop it; if it is this one, grant TEMPORARY on the \
              database if that was missing, or drop it and let it be built anew; then deploy again"
         }
-        Cause::PartOfOtherText => "restore the file as it was deployed; put what is to change into a new one",
+        Cause::PartOfOtherText => {
+            "restore the file up to its COMMIT as it was deployed; what stands behind it may be changed"
+        }
         Cause::IndexOfOtherDefinition => {
             "compare the two; drop the index that is there, or give the new one another name in a new file"
         }

@@ -54,6 +54,16 @@ fn a_failure_behind_the_commit_is_gone_on_from() {
         .assert_stdout("invalid index public.i");
     assert_eq!((valid(&database).as_deref(), parts(&database).as_deref()), (Some("f"), Some("1")));
     assert_eq!(history(&database), ["0 init"]);
+    // The point to recover to lies behind the part that stays.
+    let point = outcome
+        .stdout
+        .lines()
+        .find_map(|line| line.split_once("recovery point after the last change: WAL "))
+        .unwrap()
+        .1;
+    let time = point.split_once(" at ").unwrap().1;
+    let later = format!("select bool_and(committed_on <= '{time}') from drizzle.__migration_progress__");
+    assert_eq!(database.value(&later).as_deref(), Some("t"), "{time}");
     database.execute("delete from t where ctid = '(0,2)'");
     let outcome = job().run();
     outcome.assert_code(0).assert_stdout("what stands before its COMMIT was done by an earlier run");
