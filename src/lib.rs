@@ -27,4 +27,6 @@ pub mod error;
 
 pub mod run;
 
+pub mod qualification;
+
 pub mod report;

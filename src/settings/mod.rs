@@ -1,6 +1,7 @@
 //! Turns the environment into `Settings`, once. In: variables. Out: typed values, or every bad one at once.
 //! Never connects and never prints a secret.
 
+mod identity;
 mod table_name;
 mod values;
 mod variables;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use identity::{EvidenceIds, Release, SigningKeySource};
 pub use table_name::{TableName, TableNameError, quote_identifier};
 pub use values::{ValueError, parse_duration};
 pub use variables::{VARIABLES, Variable};
@@ -54,6 +56,12 @@ pub struct Settings {
     pub drizzle_table: TableName,
     /// Whether Drizzle's table is kept in step.
     pub drizzle_in_step: bool,
+    /// Where the key that signs evidence is, if anywhere; it is read by the commands that sign.
+    pub signing_key: Option<SigningKeySource>,
+    /// What evidence is filed under.
+    pub evidence: EvidenceIds,
+    /// What is being deployed.
+    pub release: Release,
     /// Shape of the log.
     pub log_format: LogFormat,
     /// Filter of the log, as `tracing_subscriber::EnvFilter` reads it.
@@ -151,8 +159,9 @@ impl SettingsError {
     pub fn is_about_url(&self) -> bool {
         let mut urls = variables::URLS.iter().flat_map(|(variable, file)| [*variable, *file]);
         self.problems.iter().any(|problem| match problem {
-            // Only the URL is read from files.
-            ValueError::File { .. } | ValueError::EmptyFile { .. } | ValueError::Both { .. } => true,
+            ValueError::File { variable, .. }
+            | ValueError::EmptyFile { variable, .. }
+            | ValueError::Both { variable, .. } => urls.any(|url| url == *variable),
             ValueError::NotUtf8 { variable } => urls.any(|url| url == variable),
             _ => false,
         })
@@ -181,6 +190,10 @@ struct Raw {
     when_existing: Option<String>,
     drizzle_table: Option<String>,
     drizzle_in_step: Option<String>,
+    spec_id: Option<String>,
+    gxp_id: Option<String>,
+    verification_tier: Option<String>,
+    user_story: Option<String>,
     log_format: Option<String>,
     log: Option<String>,
     termination_log: Option<String>,
@@ -216,6 +229,9 @@ impl Settings {
             when_existing: check.choice("SCHEMAGATE_WHEN_EXISTING", raw.when_existing, Policy::CHOICES, Policy::Refuse),
             drizzle_table: check.table_name("SCHEMAGATE_DRIZZLE_TABLE", raw.drizzle_table, DEFAULT_DRIZZLE_TABLE),
             drizzle_in_step: check.choice("SCHEMAGATE_DRIZZLE_IN_STEP", raw.drizzle_in_step, SWITCH, true),
+            signing_key: check.keep(identity::signing_key(&set)).flatten(),
+            evidence: check.evidence_ids(raw.spec_id, raw.gxp_id, raw.verification_tier, raw.user_story),
+            release: Release::of(&set),
             log_format: check.choice("SCHEMAGATE_LOG_FORMAT", raw.log_format, LogFormat::CHOICES, LogFormat::Auto),
             log: check.filter(raw.log),
             termination_log: termination_log(raw.termination_log.map(OsString::from)),
@@ -331,6 +347,25 @@ impl Check<'_> {
         let read =
             TableName::parse(&text).map_err(|reason| ValueError::Table { variable, value: text.clone(), reason });
         self.keep(read).unwrap_or_else(|| TableName::new(None, "unreadable"))
+    }
+
+    fn evidence_ids(
+        &mut self,
+        spec_id: Option<String>,
+        gxp_id: Option<String>,
+        tier: Option<String>,
+        user_story: Option<String>,
+    ) -> EvidenceIds {
+        let mut read = |variable, value: Option<String>, default: String| {
+            value.and_then(|text| self.keep(identity::file_name_part(variable, text))).unwrap_or(default)
+        };
+        let spec_id = read("SCHEMAGATE_SPEC_ID", spec_id, "SPEC-INF-002".to_owned());
+        EvidenceIds {
+            gxp_id: read("SCHEMAGATE_GXP_ID", gxp_id, format!("EV-{spec_id}")),
+            verification_tier: read("SCHEMAGATE_VERIFICATION_TIER", tier, "IQ".to_owned()),
+            user_story: read("SCHEMAGATE_USER_STORY", user_story, "US-005-001".to_owned()),
+            spec_id,
+        }
     }
 
     fn filter(&mut self, value: Option<String>) -> String {

@@ -55,6 +55,14 @@ pub enum ValueError {
         /// What is wrong with it.
         reason: TableNameError,
     },
+    /// Not to be used in the names of files.
+    #[error("{variable}: {} is no identifier; letters, digits, `.`, `_` and `-` are allowed, 64 of them at most", shown(.value))]
+    Identifier {
+        /// The variable.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// Not a log filter.
     #[error("SCHEMAGATE_LOG: {} is no log filter; write it like `info`, `debug` or `schemagate=debug`", shown(.value))]
     Filter {

@@ -97,6 +97,26 @@ pub const VARIABLES: &[Variable] = &[
         "Drizzle's own history, read for take-over and kept in step",
     ),
     variable("SCHEMAGATE_DRIZZLE_IN_STEP", "on", "write Drizzle's row too while its table exists: `on` or `off`"),
+    variable(
+        "SCHEMAGATE_SIGNING_KEY",
+        "none",
+        "key that signs evidence: PKCS#8 PEM, P-256, its line ends also written out as `\\n`",
+    ),
+    variable("SCHEMAGATE_SIGNING_KEY_FILE", "none", "file that holds `SCHEMAGATE_SIGNING_KEY` (a mounted secret)"),
+    variable("SCHEMAGATE_SPEC_ID", "SPEC-INF-002", "specification that the qualification verifies"),
+    variable("SCHEMAGATE_GXP_ID", "EV-SPEC-INF-002", "id of the evidence itself; follows the specification"),
+    variable("SCHEMAGATE_VERIFICATION_TIER", "IQ", "verification tier of the evidence"),
+    variable("SCHEMAGATE_USER_STORY", "US-005-001", "user story that the specification traces to"),
+    variable(
+        "SCHEMAGATE_GIT_COMMIT",
+        "the platform's",
+        "commit that is deployed, for evidence and audit trail (else RAILWAY_GIT_COMMIT_SHA, GITHUB_SHA, …)",
+    ),
+    variable(
+        "SCHEMAGATE_DEPLOYMENT_ID",
+        "the platform's",
+        "deployment, for evidence and audit trail (else RAILWAY_DEPLOYMENT_ID, POD_NAME, …)",
+    ),
     variable("SCHEMAGATE_LOG_FORMAT", "auto", "`text`, `json`, or `auto`: text on a terminal, JSON elsewhere"),
     variable("SCHEMAGATE_LOG", "info", "log filter, such as `debug` or `schemagate=debug`"),
     variable(
