@@ -59,6 +59,8 @@ pub(crate) enum Command {
     },
     /// Record as applied, without running, what another tool has applied
     Adopt(AdoptArguments),
+    /// Run the Installation Qualification on a scratch database, and write its evidence
+    Qualify(QualifyArguments),
     /// Write the next numbered file
     New {
         /// What the migration does, in a few words
@@ -84,6 +86,17 @@ pub(crate) struct AdoptArguments {
     pub(crate) baseline: Option<i64>,
 }
 
+/// What `qualify` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct QualifyArguments {
+    /// Empty database to qualify in [default: SCHEMAGATE_SCRATCH_URL, else one that is made beside the target and dropped]
+    #[arg(long, value_name = "URL")]
+    pub(crate) scratch_url: Option<String>,
+    /// Folder that takes the evidence: record, package, protocol
+    #[arg(long, value_name = "DIR", value_parser = PathBufValueParser::new().try_map(folder))]
+    pub(crate) evidence: Option<PathBuf>,
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "write a duration like 500ms, 30s or 5m".to_owned())
 }
@@ -94,7 +107,7 @@ fn version(text: &str) -> Result<i64, String> {
 }
 
 fn folder(path: PathBuf) -> Result<PathBuf, &'static str> {
-    if path.to_string_lossy().contains("://") { Err("write the folder of the migrations") } else { Ok(path) }
+    if path.to_string_lossy().contains("://") { Err("write a folder") } else { Ok(path) }
 }
 
 /// Reads the arguments.

@@ -16,6 +16,7 @@ use crate::postgres::duration_text;
 use crate::postgres::lock::Holder;
 use crate::postgres::server_error::{LoginRefusal, QueryError, ServerError};
 use crate::postgres::url::UrlError;
+use crate::protocol::QualificationError;
 use crate::review::ReviewError;
 use crate::settings::SettingsError;
 use crate::stop::StopReason;
@@ -150,6 +151,9 @@ pub enum Error {
         /// Rows newer than every file.
         ahead: usize,
     },
+    /// The release was not qualified.
+    #[error(transparent)]
+    Qualification(#[from] QualificationError),
     /// A new file cannot be named.
     #[error(transparent)]
     NewName(#[from] NewNameError),
@@ -236,6 +240,8 @@ impl Error {
             Self::Query { source, .. } => own_statement_code(source),
             Self::Stopped { reason, .. } => stop_code(*reason),
             Self::NotUpToDate { .. } => ExitCode::NotUpToDate,
+            Self::Qualification(QualificationError::Failed { .. }) => ExitCode::MigrationFailed,
+            Self::Qualification(_) => ExitCode::Refused,
             Self::NewName(error) => match error.is_usage() {
                 true => ExitCode::Usage,
                 false => ExitCode::Refused,

@@ -1,6 +1,8 @@
 //! The gate between a built release and its start: applies pending PostgreSQL migrations under a lock, or keeps the
 //! release out. The rooms, in the order in which they may use each other.
 
+pub mod sha256;
+
 pub mod stop;
 
 pub mod settings;
@@ -22,6 +24,8 @@ pub mod exit_code;
 pub mod existing;
 
 pub mod adopt;
+
+pub mod protocol;
 
 pub mod error;
 

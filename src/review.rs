@@ -73,10 +73,7 @@ pub fn review<'a>(pending: &[&'a Migration], half_done: &[HalfDone]) -> Result<V
     for migration in pending {
         let text = migration.read()?;
         let sql = Migration::statements_text(&text);
-        let judgement = match migration.drizzle() {
-            Some(_) => script::judge_drizzle(sql),
-            None => script::judge(sql),
-        };
+        let judgement = migration.judge(sql);
         findings.extend(judgement.refusals.iter().map(|refusal| finding(migration, sql, refusal)));
         if let Some(line) = judgement.sets_lock_timeout {
             tracing::warn!(

@@ -36,6 +36,11 @@ pub struct Stop {
 }
 
 impl Stop {
+    /// One that never comes: for what must be put in order also when the run is to end.
+    pub fn never() -> Self {
+        Self { receiver: watch::channel(None).1 }
+    }
+
     /// The reason, once there is one.
     pub fn reason(&self) -> Option<StopReason> {
         *self.receiver.borrow()

@@ -3,7 +3,6 @@
 
 use super::{Adopted, Adoption, Reason};
 use crate::existing;
-use crate::migrations::script;
 use crate::migrations::{Migration, MigrationSet, ReadError, Version};
 use crate::postgres::session::Rows;
 use crate::settings::TableName;
@@ -28,7 +27,7 @@ impl<'a> Baseline<'a> {
         for migration in set.iter().take_while(|migration| migration.version() <= version) {
             let text = migration.read()?;
             let sql = Migration::statements_text(&text);
-            let judgement = if migration.drizzle().is_some() { script::judge_drizzle(sql) } else { script::judge(sql) };
+            let judgement = migration.judge(sql);
             tables.retain(|table| !judgement.gone.has(table));
             tables.extend(judgement.creates);
             adoption.adopted.push(Adopted { migration, reason: Reason::Baseline });

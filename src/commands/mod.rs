@@ -3,6 +3,7 @@
 pub(crate) mod adopt;
 pub(crate) mod new;
 pub(crate) mod plan;
+pub(crate) mod qualify;
 pub(crate) mod status;
 pub(crate) mod up;
 
@@ -17,12 +18,16 @@ use schemagate::postgres::connect::Dialer;
 use schemagate::postgres::startup::SessionParameters;
 use schemagate::postgres::url::Target;
 use schemagate::run::Run;
-use schemagate::settings::Settings;
+use schemagate::settings::{DatabaseUrl, Settings};
 use schemagate::stop::Stop;
 
 /// The dialer for the database that the settings name. Opens nothing.
 pub(crate) fn dialer(settings: &Settings) -> Result<Arc<Dialer>, Error> {
-    let url = settings.database_url.as_ref().ok_or(Error::NoDatabaseUrl)?;
+    dialer_to(settings, settings.database_url.as_ref().ok_or(Error::NoDatabaseUrl)?)
+}
+
+/// As [`dialer`], for another URL.
+pub(crate) fn dialer_to(settings: &Settings, url: &DatabaseUrl) -> Result<Arc<Dialer>, Error> {
     let unreadable = RefCell::new(Vec::new());
     let environment = |name: &str| {
         let value = std::env::var_os(name)?.into_string();

@@ -209,6 +209,19 @@ impl Migration {
         sql.strip_prefix(BYTE_ORDER_MARK).unwrap_or(sql)
     }
 
+    /// Judges its text; breakpoints count in a file of drizzle-kit.
+    pub fn judge(&self, sql: &str) -> script::Judgement {
+        match self.drizzle {
+            Some(_) => script::judge_drizzle(sql),
+            None => script::judge(sql),
+        }
+    }
+
+    /// Surveys what its text makes.
+    pub fn survey(&self, sql: &str) -> script::Survey {
+        script::survey(sql, self.drizzle.is_some())
+    }
+
     /// Gives the checksum of a part of the migration.
     pub fn part_checksum(&self, part: &str) -> String {
         self.key().checksum_int8(part).to_string()
@@ -329,6 +342,36 @@ impl MigrationSet {
 
     fn with_oddities(self, oddities: Vec<Oddity>) -> MigrationSet {
         MigrationSet { oddities, ..self }
+    }
+
+    /// Gives the set with one file more, as if it lay beside the others; or, where one has its version, instead of that.
+    ///
+    /// # Errors
+    /// [`IntakeError`] where the name or the text is none of a migration's.
+    pub fn with(&self, file: &str, text: &str) -> Result<MigrationSet, IntakeError> {
+        let mut extra = MigrationSet::from_texts([(file, text)])?.migrations;
+        let versions: Vec<Version> = extra.iter().map(Migration::version).collect();
+        let mut set = self.clone();
+        set.migrations.retain(|migration| !versions.contains(&migration.version()));
+        set.migrations.append(&mut extra);
+        set.migrations.sort_by_key(Migration::version);
+        Ok(set)
+    }
+
+    /// Gives the set with `words` at the end of every file, as an edit would put them there.
+    ///
+    /// # Errors
+    /// As [`Migration::read`].
+    pub fn with_every_file_edited(&self, words: &str) -> Result<MigrationSet, ReadError> {
+        let mut set = self.clone();
+        for migration in &mut set.migrations {
+            let text = format!("{}{words}", migration.read()?);
+            let row = migration.drizzle.take();
+            let source = Source::Text(text.as_str().into());
+            *migration = Migration::of_text(migration.name.clone(), migration.file.clone(), &text, source);
+            migration.drizzle = row;
+        }
+        Ok(set)
     }
 
     /// Walks the migrations by ascending version.

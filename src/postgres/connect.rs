@@ -63,6 +63,13 @@ impl Dialer {
         Self { target, tls, parameters }
     }
 
+    /// A dialer for another database of the same server.
+    #[must_use]
+    pub fn to_database(&self, name: &str) -> Self {
+        let target = Target { dbname: name.to_owned(), ..self.target.clone() };
+        Self::new(target, self.parameters.clone())
+    }
+
     /// The settings its sessions work under.
     pub fn parameters(&self) -> &SessionParameters {
         &self.parameters

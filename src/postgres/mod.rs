@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod cancel;
+pub mod catalogue;
 pub mod connect;
 mod driver;
 pub mod lock;

@@ -1,6 +1,184 @@
-//! Installation Qualification: proves on a scratch database that the release installs as it is said to. Owns the steps and
-//! their verdicts; the record that is made of them has a room of its own. Never touches the target database.
+//! Installation Qualification: proves on a scratch database that the release installs as it is said to. In: a release, a
+//! server. Out: a [`Protocol`]. Owns the steps and their verdicts; the record that is made of them has a room of its own.
+//! Never touches the target database.
 
-mod protocol;
+mod bench;
+pub mod cascade;
+mod expected;
+mod probe;
+mod scratch;
+mod steps;
+mod witness;
 
-pub use protocol::{Case, Counts, Environment, Installed, Protocol, Step, Subject, Verdict};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::apply::DatabaseState;
+use crate::error::Error;
+use crate::migrations::{MigrationSet, VersionWidth};
+use crate::postgres::connect::Dialer;
+use crate::protocol::{Environment, Installed, Protocol, QualificationError, Step, Subject};
+use crate::settings::Settings;
+use crate::sha256::sha256_hex;
+use crate::stop::Stop;
+
+use bench::{Bench, query};
+use scratch::{Patience, Scratch};
+
+pub use scratch::PREFIX as SCRATCH_PREFIX;
+
+/// A release and where it is to be qualified.
+#[derive(Debug)]
+pub struct Qualification<'a> {
+    /// What the run was told.
+    pub settings: &'a Settings,
+    /// The release's migrations.
+    pub set: &'a MigrationSet,
+    /// The target, on whose server the scratch database is made.
+    pub target: Option<Arc<Dialer>>,
+    /// A scratch database that is given; the target is not connected to then.
+    pub scratch: Option<Arc<Dialer>>,
+    /// The word that ends it early.
+    pub stop: Stop,
+}
+
+impl Qualification<'_> {
+    /// Runs the protocol. The scratch database is dropped in the end, whatever happens.
+    ///
+    /// # Errors
+    /// [`Error`] where the protocol could not be carried out; a step that failed is a verdict and no error.
+    pub async fn run(&self) -> Result<Protocol, Error> {
+        let started = SystemTime::now();
+        let own = steps::own_steps(self.set)?;
+        if self.scratch.is_none() {
+            self.refuse_beyond()?;
+        }
+        let run_id = format!("{:016x}", rand::random::<u64>());
+        let (scratch, second) = self.open(&run_id).await?;
+        let mut stop = self.stop.clone();
+        let done = tokio::select! {
+            biased;
+            reason = stop.wait() => Err(Error::Stopped { reason, state: DatabaseState::Unchanged }),
+            done = self.carry_out(&scratch, second.as_ref(), &own) => done,
+        };
+        let leftovers = scratch.leftovers.clone();
+        let discard_second = async {
+            match second {
+                Some(second) => second.discard().await,
+                None => true,
+            }
+        };
+        let (first, second) = tokio::join!(scratch.discard(), discard_second);
+        let (steps, environment) = done?;
+        let environment = Environment { leftovers, cleaned_up: first && second, ..environment };
+        let subject = self.subject()?;
+        Ok(Protocol { run_id, subject, environment, started, finished: SystemTime::now(), steps })
+    }
+
+    /// The scratch database, and a second one where it can be made.
+    async fn open(&self, run_id: &str) -> Result<(Scratch, Option<Scratch>), Error> {
+        let patience = Patience { limit: self.settings.connect_deadline, stop: &self.stop };
+        let name = format!("{SCRATCH_PREFIX}{run_id}");
+        let scratch = match (&self.scratch, &self.target) {
+            (Some(given), _) => Scratch::take(Arc::clone(given), patience).await?,
+            (None, Some(target)) => Scratch::make(target, &name, patience).await?,
+            (None, None) => return Err(Error::NoDatabaseUrl),
+        };
+        for leftover in &scratch.leftovers {
+            tracing::warn!(
+                "an earlier qualification was killed and left its scratch database: DROP DATABASE {leftover};"
+            );
+        }
+        let second = match scratch.maker() {
+            None => None,
+            Some(maker) => match Scratch::make(maker, &format!("{name}_2"), patience).await {
+                Ok(second) => Some(second),
+                Err(error) => {
+                    scratch.discard().await;
+                    return Err(error);
+                }
+            },
+        };
+        Ok((scratch, second))
+    }
+
+    async fn carry_out(
+        &self,
+        scratch: &Scratch,
+        second: Option<&Scratch>,
+        own: &[steps::OwnStep],
+    ) -> Result<(Vec<Step>, Environment), Error> {
+        let bench = self.bench(scratch);
+        let environment = self.environment(&bench, scratch).await?;
+        let second = second.map(|second| self.bench(second));
+        let steps = steps::run_all(&bench, second.as_ref(), own).await?;
+        Ok((steps, environment))
+    }
+
+    fn bench(&self, scratch: &Scratch) -> Bench<'_> {
+        Bench { settings: self.settings, set: self.set, dialer: Arc::clone(&scratch.dialer), stop: self.stop.clone() }
+    }
+
+    /// Roles, tablespaces and databases are the server's: a scratch database does not hold them.
+    fn refuse_beyond(&self) -> Result<(), Error> {
+        let mut statements = Vec::new();
+        for migration in self.set {
+            let text = migration.read()?;
+            let beyond = migration.survey(&text).beyond;
+            statements.extend(beyond.iter().map(|it| format!("{}:{}: {}", migration.file(), it.line, it.statement)));
+        }
+        if statements.is_empty() { Ok(()) } else { Err(QualificationError::Beyond { statements }.into()) }
+    }
+
+    fn subject(&self) -> Result<Subject, Error> {
+        let mut migrations = Vec::with_capacity(self.set.len());
+        for migration in self.set {
+            let checksum = [VersionWidth::Int4, VersionWidth::Int8].into_iter().find_map(|it| migration.checksum(it));
+            migrations.push(Installed {
+                version: migration.version().get(),
+                file: migration.file().to_owned(),
+                sha256: sha256_hex(migration.read()?.as_bytes()),
+                checksum: checksum.map(|checksum| checksum.to_string()).unwrap_or_default(),
+                size_bytes: migration.size_bytes(),
+            });
+        }
+        Ok(Subject {
+            ids: self.settings.evidence.clone(),
+            release: self.settings.release.clone(),
+            origin: self.set.origin().to_string(),
+            migrations,
+            history_table: self.settings.history_table.to_string(),
+        })
+    }
+
+    async fn environment(&self, bench: &Bench<'_>, scratch: &Scratch) -> Result<Environment, Error> {
+        const DOING: &str = "reading what the server is";
+        const SQL: &str = "SELECT pg_catalog.current_setting('server_version'), session_user, \
+            pg_catalog.pg_encoding_to_char(encoding), datcollate FROM pg_catalog.pg_database \
+            WHERE datname = pg_catalog.current_database()";
+        let session = bench.session().await?;
+        let answer = query(&session, DOING, SQL).await?;
+        let fact =
+            |column: usize| answer.first().and_then(|rows| rows.first()?.get(column)?.clone()).unwrap_or_default();
+        // Some platforms take the right to it away.
+        let identifier = session.query("SELECT system_identifier FROM pg_catalog.pg_control_system()").await;
+        let identifier = identifier.ok().and_then(|answer| answer.first()?.first()?.first()?.clone());
+        let environment = Environment {
+            server_version: fact(0),
+            system_identifier: identifier,
+            host: session.server.address.clone(),
+            target_database: self.target.as_ref().map_or_else(String::new, |target| target.target().dbname.clone()),
+            scratch_database: scratch.name.clone(),
+            role: fact(1),
+            encoding: fact(2),
+            collation: fact(3),
+            encrypted: session.server.encrypted,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            tool_sha256: std::fs::read("/proc/self/exe").ok().map(|bytes| sha256_hex(&bytes)),
+            leftovers: Vec::new(),
+            cleaned_up: false,
+        };
+        session.close().await;
+        Ok(environment)
+    }
+}

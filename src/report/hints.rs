@@ -2,6 +2,7 @@
 
 use crate::apply::{Cause, MigrationFailure, Phase};
 use crate::postgres::server_error::QueryError;
+use crate::protocol::QualificationError;
 use crate::settings::TableName;
 use crate::stop::StopReason;
 
@@ -28,6 +29,18 @@ pub(super) fn stop_hint(reason: StopReason) -> &'static str {
     match reason {
         StopReason::Interrupt | StopReason::Terminate => "deploy again",
         StopReason::Deadline => "raise SCHEMAGATE_DEADLINE, or make less of it in one release; then deploy again",
+    }
+}
+
+pub(super) fn qualification_hint(error: &QualificationError) -> &'static str {
+    match error {
+        QualificationError::NotEmpty { .. } => "give --scratch-url a database of its own, without any object in it",
+        QualificationError::Beyond { .. } => {
+            "roles, tablespaces and databases are shared by the whole server: qualify on a server that may be changed, with \
+             --scratch-url; or make them outside the migrations"
+        }
+        QualificationError::Unreadable { .. } => "make it readable, as UTF-8, and run again",
+        QualificationError::Failed { .. } => "the steps say what was seen; mend it and qualify again",
     }
 }
 

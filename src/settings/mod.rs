@@ -28,6 +28,8 @@ pub struct Settings {
     pub migrations: Option<PathBuf>,
     /// Where the database is, if any variable says so.
     pub database_url: Option<DatabaseUrl>,
+    /// Where to qualify, if not on the server of the database.
+    pub scratch_url: Option<DatabaseUrl>,
     /// Whether `DATABASE_UNPOOLED_URL` is set; named in advice, never used.
     pub has_unpooled_url: bool,
     /// The history table.
@@ -127,6 +129,11 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// A URL and what gave it: a variable or an argument.
+    pub fn new(text: String, variable: &'static str) -> Self {
+        Self { text, variable }
+    }
+
     /// The URL itself, password and all.
     pub fn expose(&self) -> &str {
         &self.text
@@ -213,6 +220,7 @@ impl Settings {
         let settings = Self {
             migrations: check.folder(raw.migrations),
             database_url: check.database_url(&set),
+            scratch_url: set.get(SCRATCH_URL).map(|text| DatabaseUrl::new(text.clone(), SCRATCH_URL)),
             has_unpooled_url: set.contains_key("DATABASE_UNPOOLED_URL"),
             history_table: check.table_name("SCHEMAGATE_HISTORY_TABLE", raw.history_table, DEFAULT_HISTORY_TABLE),
             atomicity: check.choice("SCHEMAGATE_ATOMICITY", raw.atomicity, Atomicity::CHOICES, Atomicity::Release),
@@ -247,6 +255,7 @@ pub const DEFAULT_CONNECT_DEADLINE: Duration = Duration::from_secs(60);
 pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(300);
 /// Default of `SCHEMAGATE_LOCK_TIMEOUT`.
 pub const DEFAULT_LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+const SCRATCH_URL: &str = "SCHEMAGATE_SCRATCH_URL";
 const DEFAULT_LOCK_ATTEMPTS: u32 = 10;
 const DEFAULT_HISTORY_TABLE: &str = "drizzle.__migrations__";
 const DEFAULT_DRIZZLE_TABLE: &str = "drizzle.__drizzle_migrations";
@@ -379,9 +388,9 @@ impl Check<'_> {
         for (variable, file_variable) in variables::URLS {
             let url = match (set.get(*variable), set.get(*file_variable)) {
                 (Some(_), Some(_)) => Err(ValueError::Both { variable, file_variable }),
-                (Some(text), None) => Ok(DatabaseUrl { text: text.clone(), variable }),
+                (Some(text), None) => Ok(DatabaseUrl::new(text.clone(), variable)),
                 (None, Some(path)) => {
-                    values::secret_file(file_variable, path).map(|text| DatabaseUrl { text, variable: file_variable })
+                    values::secret_file(file_variable, path).map(|text| DatabaseUrl::new(text, file_variable))
                 }
                 (None, None) => continue,
             };

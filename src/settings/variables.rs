@@ -98,6 +98,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("SCHEMAGATE_DRIZZLE_IN_STEP", "on", "write Drizzle's row too while its table exists: `on` or `off`"),
     variable(
+        "SCHEMAGATE_SCRATCH_URL",
+        "none",
+        "empty database for `qualify`, else one is made beside the target and dropped again",
+    ),
+    variable(
         "SCHEMAGATE_SIGNING_KEY",
         "none",
         "key that signs evidence: PKCS#8 PEM, P-256, its line ends also written out as `\\n`",

@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use crate::sha256::sha256_hex;
 
 use super::file::read_text;
 use super::problem::check_not_blank;
@@ -117,7 +117,7 @@ fn read(folder: &Path, listed: Listed) -> Result<(Migration, bool), super::Fault
 
 /// The hash that Drizzle records of a text.
 pub(super) fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(text.as_bytes())
 }
 
 /// The entries of a folder that are not hidden, by name: whether each is a folder.

@@ -11,6 +11,7 @@ mod place;
 mod repeat;
 mod rule;
 mod statements;
+mod survey;
 mod tokens;
 mod words;
 
@@ -21,3 +22,4 @@ pub use place::{Excerpt, Place, excerpt, place_of, position_of};
 pub use repeat::NotRepeatable;
 pub use rule::Rule;
 pub use statements::{Statement, Statements, nth_statement};
+pub use survey::{Beyond, Change, Object, ObjectKind, Survey, survey};

@@ -1,7 +1,10 @@
-//! What a qualification found: steps, cases, verdicts, and what they were found on. Data only; never asks, never prints.
+//! What a qualification found: steps, cases, verdicts, what they were found on, and why there may be none. Data only;
+//! never asks, never prints.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use crate::postgres::counted;
 use crate::settings::{EvidenceIds, Release};
 
 /// How a step or a case ended. The order is that of weight: the heaviest case decides its step.
@@ -205,4 +208,48 @@ impl Protocol {
         }
         lines
     }
+}
+
+/// Why a qualification was not made, or was not passed.
+#[derive(Debug, thiserror::Error)]
+pub enum QualificationError {
+    /// The scratch database given holds something.
+    #[error("the scratch database {database} is not empty: it holds {}", few(.held))]
+    NotEmpty {
+        /// The database.
+        database: String,
+        /// What it holds.
+        held: Vec<String>,
+    },
+    /// Files would change the server beyond the scratch database.
+    #[error("files reach beyond their database, and the server is the one that DATABASE_URL names{}", lines(.statements))]
+    Beyond {
+        /// File, line and first words of each statement.
+        statements: Vec<String>,
+    },
+    /// A file of `qualification/` cannot be read.
+    #[error("cannot read {}: {source}", .path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// Steps failed.
+    #[error("not qualified: {} failed ({})", counted(.failed.len(), "step"), .failed.join(", "))]
+    Failed {
+        /// Their ids.
+        failed: Vec<String>,
+    },
+}
+
+fn few(held: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = held.len().saturating_sub(SHOWN);
+    let shown = held.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
+
+fn lines(statements: &[String]) -> String {
+    statements.iter().map(|statement| format!("\n  {statement}")).collect()
 }
