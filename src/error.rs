@@ -15,6 +15,7 @@ use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::duration_text;
 use crate::postgres::lock::Holder;
 use crate::postgres::server_error::{LoginRefusal, QueryError, ServerError};
+use crate::postgres::soundness::Unsound;
 use crate::postgres::url::UrlError;
 use crate::protocol::QualificationError;
 use crate::review::ReviewError;
@@ -151,6 +152,9 @@ pub enum Error {
         /// Rows newer than every file.
         ahead: usize,
     },
+    /// `--check` found what a migration left half done.
+    #[error("up to date, but not sound: {}", unsound_words(.0))]
+    Unsound(Unsound),
     /// The release was not qualified.
     #[error(transparent)]
     Qualification(#[from] QualificationError),
@@ -239,7 +243,7 @@ impl Error {
             Self::SessionLost { .. } => ExitCode::Unavailable,
             Self::Query { source, .. } => own_statement_code(source),
             Self::Stopped { reason, .. } => stop_code(*reason),
-            Self::NotUpToDate { .. } => ExitCode::NotUpToDate,
+            Self::NotUpToDate { .. } | Self::Unsound(_) => ExitCode::NotUpToDate,
             Self::Qualification(QualificationError::Failed { .. }) => ExitCode::MigrationFailed,
             Self::Qualification(_) => ExitCode::Refused,
             Self::NewName(error) => match error.is_usage() {
@@ -248,6 +252,15 @@ impl Error {
             },
         }
     }
+}
+
+fn unsound_words(unsound: &Unsound) -> String {
+    let named = |what: &str, names: &[String]| (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")));
+    let words = [
+        named("invalid index", &unsound.invalid_indexes),
+        named("constraint not validated", &unsound.unvalidated_constraints),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// A fault in `PGPORT` is not one of `DATABASE_URL`.

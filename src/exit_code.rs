@@ -47,9 +47,17 @@ const fn row(code: ExitCode, when: &'static str, retry: &'static str) -> Row {
 /// Every exit code, in the order of their numbers.
 pub const TABLE: &[Row] = &[
     row(ExitCode::Success, "up to date, or brought up to date", "–"),
-    row(ExitCode::MigrationFailed, "a migration failed; its transaction is rolled back", "no: fix the migration"),
+    row(
+        ExitCode::MigrationFailed,
+        "a migration failed; its transaction is rolled back. A step of the qualification failed",
+        "no: fix the migration",
+    ),
     row(ExitCode::Usage, "wrong arguments", "no"),
-    row(ExitCode::NotUpToDate, "`status --check`: not exactly up to date", "–"),
+    row(
+        ExitCode::NotUpToDate,
+        "`status --check`: not exactly up to date, or an invalid index, or a constraint not validated",
+        "–",
+    ),
     row(
         ExitCode::Refused,
         "refused before running: bad names, duplicates, divergent, missing, out of order, unreadable files, \

@@ -9,6 +9,7 @@ use schemagate::error::Error;
 use schemagate::history::HistoryError;
 use schemagate::plan::compare;
 use schemagate::postgres::connect::Need;
+use schemagate::postgres::soundness::Unsound;
 use schemagate::report::status::{self as report, Counts, Place};
 use schemagate::settings::Settings;
 use schemagate::stop::Stop;
@@ -62,15 +63,18 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
         if adoptable > 0 {
             tracing::info!("of the pending, Drizzle has applied {adoptable}: the next `schemagate up` adopts them");
         }
+        let unsound = Unsound::look(&looked.session).await;
+        let unsound = unsound.map_err(|source| Error::Query { doing: "looking for invalid indexes", source })?;
         let printed = match format {
-            Format::Text => super::print(&report::text(place, &entries)),
-            Format::Json => super::print(&[report::json(place, &entries).to_string()]),
+            Format::Text => super::print(&report::text(place, &entries, &unsound)),
+            Format::Json => super::print(&[report::json(place, &entries, &unsound).to_string()]),
         };
         looked.session.close().await;
         printed?;
         let Counts { pending, divergent, missing, ahead, .. } = counts;
         return match check.check && !counts.up_to_date() {
             true => Err(Error::NotUpToDate { pending, divergent, missing, ahead }),
+            false if check.check && !unsound.is_empty() => Err(Error::Unsound(unsound)),
             false => Ok(()),
         };
     }

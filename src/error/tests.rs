@@ -36,9 +36,11 @@ fn place(error: &Error) -> usize {
         Error::NotBack { .. } => 23,
         Error::Several(_) => 24,
         Error::Adopt(_) => 25,
+        Error::Unsound(_) => 26,
+        Error::Qualification(_) => 27,
     }
 }
-const VARIANTS: usize = 26;
+const VARIANTS: usize = 28;
 
 fn server(sqlstate: &str) -> ServerError {
     ServerError {
@@ -154,6 +156,11 @@ fn looking() -> Vec<(Error, u8)> {
         (Error::Query { doing: "asking", source: QueryError::Lost { reason: String::new() } }, 69),
         (Error::Query { doing: "asking", source: QueryError::Protocol { reason: String::new() } }, 70),
         (Error::NotUpToDate { pending: 1, divergent: 0, missing: 0, ahead: 0 }, 3),
+        (Error::Unsound(Unsound::default()), 3),
+        (QualificationError::NotEmpty { database: "x".to_owned(), held: Vec::new() }.into(), 65),
+        (QualificationError::Beyond { statements: Vec::new() }.into(), 65),
+        (QualificationError::Unreadable { path: "x".into(), source: io() }.into(), 65),
+        (QualificationError::Failed { failed: vec!["IQ-001".to_owned()] }.into(), 1),
     ]
 }
 

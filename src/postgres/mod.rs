@@ -10,6 +10,7 @@ pub mod pooler;
 pub mod secret;
 pub mod server_error;
 pub mod session;
+pub mod soundness;
 pub mod startup;
 pub mod tls;
 pub mod transport;

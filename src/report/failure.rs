@@ -16,6 +16,7 @@ use super::connecting;
 use super::fit::{cut, cut_middle};
 use super::hints::{
     cause_hint, migration_hint, not_up_to_date_hints, own_hints, pooler_hint, qualification_hint, stop_hint,
+    unsound_hints,
 };
 use super::server_words::{excerpt_lines, failure_lines, server_lines};
 use super::state::state_text;
@@ -201,6 +202,7 @@ fn details(error: &Error) -> Details {
         }
         Error::Query { source, .. } => (server_lines(source.server()), UNTOUCHED.to_owned(), own_hints(source, None)),
         Error::Stopped { reason, state } => (Vec::new(), state_text(state), vec![stop_hint(*reason).to_owned()]),
+        Error::Unsound(unsound) => (Vec::new(), String::new(), unsound_hints(unsound)),
         Error::Qualification(error) => (Vec::new(), String::new(), vec![qualification_hint(error).to_owned()]),
         Error::NotUpToDate { pending, divergent, missing, ahead } => {
             (Vec::new(), String::new(), not_up_to_date_hints(*pending, divergent + missing, *ahead))

@@ -2,6 +2,7 @@
 
 use crate::apply::{Cause, MigrationFailure, Phase};
 use crate::postgres::server_error::QueryError;
+use crate::postgres::soundness::Unsound;
 use crate::protocol::QualificationError;
 use crate::settings::TableName;
 use crate::stop::StopReason;
@@ -30,6 +31,21 @@ pub(super) fn stop_hint(reason: StopReason) -> &'static str {
         StopReason::Interrupt | StopReason::Terminate => "deploy again",
         StopReason::Deadline => "raise SCHEMAGATE_DEADLINE, or make less of it in one release; then deploy again",
     }
+}
+
+pub(super) fn unsound_hints(unsound: &Unsound) -> Vec<String> {
+    let hints = [
+        (
+            unsound.invalid_indexes.is_empty(),
+            "build an invalid index anew with REINDEX INDEX CONCURRENTLY, or drop it; one of a partitioned table becomes \
+             valid once every partition's index is attached to it",
+        ),
+        (
+            unsound.unvalidated_constraints.is_empty(),
+            "put ALTER TABLE … VALIDATE CONSTRAINT … into the next migration; it lets reads and writes go on",
+        ),
+    ];
+    hints.into_iter().filter(|(none, _)| !none).map(|(_, hint)| hint.to_owned()).collect()
 }
 
 pub(super) fn qualification_hint(error: &QualificationError) -> &'static str {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::table::align;
 use crate::history::{HalfDone, HistoryTable};
 use crate::plan::{Entry, State};
+use crate::postgres::soundness::Unsound;
 
 /// How many entries are in each state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub struct Place<'a> {
 }
 
 /// The status as lines.
-pub fn text(place: Place<'_>, entries: &[Entry<'_>]) -> Vec<String> {
+pub fn text(place: Place<'_>, entries: &[Entry<'_>], unsound: &Unsound) -> Vec<String> {
     let exists = if place.table.exists { "" } else { " (does not exist yet)" };
     let mut lines = vec![
         format!("database  {} (PostgreSQL {})", place.target, place.server_version),
@@ -87,6 +88,8 @@ pub fn text(place: Place<'_>, entries: &[Entry<'_>]) -> Vec<String> {
     let counts = Counts::of(entries);
     lines.push(String::new());
     lines.push(counts.words());
+    lines.extend(unsound.invalid_indexes.iter().map(|index| format!("invalid index: {index}")));
+    lines.extend(unsound.unvalidated_constraints.iter().map(|it| format!("constraint not validated: {it}")));
     lines
 }
 
@@ -103,7 +106,7 @@ fn state_word(place: Place<'_>, entry: &Entry<'_>) -> &'static str {
 }
 
 /// The status as a document.
-pub fn json(place: Place<'_>, entries: &[Entry<'_>]) -> Value {
+pub fn json(place: Place<'_>, entries: &[Entry<'_>], unsound: &Unsound) -> Value {
     let counts = Counts::of(entries);
     let migrations: Vec<Value> = entries
         .iter()
@@ -132,6 +135,8 @@ pub fn json(place: Place<'_>, entries: &[Entry<'_>]) -> Value {
             "missing": counts.missing,
             "ahead": counts.ahead,
         },
+        "invalid_indexes": unsound.invalid_indexes,
+        "unvalidated_constraints": unsound.unvalidated_constraints,
         "migrations": migrations,
     })
 }

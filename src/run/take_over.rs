@@ -13,6 +13,7 @@ use crate::postgres::connect::Need;
 use crate::postgres::lock::LockKey;
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
+use crate::postgres::soundness::Unsound;
 use crate::settings::{TableName, WhenAhead};
 
 const DOING: &str = "recording what is adopted";
@@ -179,13 +180,7 @@ impl<'a> Run<'a> {
 
 /// What another tool may have passed over: an index whose concurrent build failed, and that `IF NOT EXISTS` then found.
 async fn warn_of_invalid_indexes(session: &Session) -> Result<(), QueryError> {
-    const SQL: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_index i \
-        JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-        WHERE NOT i.indisvalid AND c.relkind = 'i' AND NOT EXISTS \
-        (SELECT FROM pg_catalog.pg_stat_progress_create_index p WHERE p.index_relid = c.oid)";
-    let answer = session.query(SQL).await?;
-    let names: Vec<String> =
-        answer.first().into_iter().flatten().filter_map(|row| row.first().cloned().flatten()).collect();
+    let names = Unsound::look(session).await?.invalid_indexes;
     if !names.is_empty() {
         tracing::warn!(
             "the database has invalid indexes, which slow writes and serve no query: {}; build them anew with REINDEX \
