@@ -5,6 +5,8 @@ pub mod stop;
 
 pub mod settings;
 
+pub mod signing;
+
 pub mod migrations;
 
 pub mod postgres;
@@ -28,5 +30,7 @@ pub mod error;
 pub mod run;
 
 pub mod qualification;
+
+pub mod evidence;
 
 pub mod report;

@@ -6,6 +6,7 @@ pub mod failure;
 pub mod fit;
 mod hints;
 pub mod plan;
+pub mod qualification;
 mod server_words;
 mod state;
 pub mod status;
