@@ -6,13 +6,14 @@ pub mod documents;
 mod error;
 mod manifest;
 mod record;
-mod times;
+pub(crate) mod times;
+pub mod verify;
 mod write;
 
 use std::path::Path;
 
 pub use error::EvidenceError;
-pub use record::CONTEXT;
+pub use record::{CONTEXT, case_names, checksums, system_state_hash};
 pub use write::{Rendered, Written, check_writable, write};
 
 use crate::settings::Settings;

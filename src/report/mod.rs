@@ -2,6 +2,7 @@
 
 pub mod adopt;
 mod connecting;
+pub mod evidence;
 pub mod failure;
 pub mod fit;
 mod hints;

@@ -31,7 +31,7 @@ pub fn sign(payload: &Value, key: &SigningKey) -> Result<String, ErrorStack> {
 }
 
 /// Why a text does not verify.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwsFault {
     /// Not three parts.
     #[error("not a compact JWS: {found} parts instead of three")]

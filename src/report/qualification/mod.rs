@@ -3,6 +3,7 @@
 mod html;
 mod json;
 mod junit;
+mod markup;
 mod text;
 
 pub use html::html;
