@@ -1,7 +1,11 @@
 //! Tells the crate which files `migrations/` holds: `embed_migrations!` keeps a version, not how its file pads it. And
-//! rebuilds it when a file appears or leaves, which cargo would not notice by itself.
+//! rebuilds it when a file appears or leaves, which cargo would not notice by itself. Writes from `Cargo.lock` what the
+//! binary is made of, for the evidence of a qualification.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=migrations");
@@ -11,5 +15,111 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     files.sort();
     println!("cargo::rustc-env=SCHEMAGATE_EMBEDDED_FILES={}", files.join("/"));
+    dependency_tree()
+}
+
+fn dependency_tree() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=Cargo.lock");
+    println!("cargo::rerun-if-changed=Cargo.toml");
+    let locked = packages(&std::fs::read_to_string("Cargo.lock")?);
+    let direct = direct_dependencies(&std::fs::read_to_string("Cargo.toml")?);
+    let root = std::env::var("CARGO_PKG_NAME")?;
+    let tree = tree(&root, &reachable(&locked, &root, &direct));
+    let out = std::env::var("OUT_DIR")?;
+    std::fs::write(Path::new(&out).join("dependency-tree.json"), tree)?;
     Ok(())
+}
+
+/// A `[[package]]` of the lock file.
+#[derive(Clone, Default)]
+struct Package {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+    /// `name`, or `name version` where the lock file holds several.
+    dependencies: Vec<String>,
+}
+
+/// cargo writes the file itself, one value a line, so that this much of TOML is enough.
+fn packages(lock: &str) -> Vec<Package> {
+    let value = |line: &str| line.split('"').nth(1).unwrap_or_default().to_owned();
+    let read = |text: &str| {
+        let mut package = Package::default();
+        for line in text.lines().take_while(|line| !line.starts_with("[[")) {
+            match line.split_whitespace().next() {
+                Some("name") => package.name = value(line),
+                Some("version") => package.version = value(line),
+                Some("checksum") => package.checksum = Some(value(line)),
+                Some(word) if word.starts_with('"') => package.dependencies.push(value(line)),
+                _ => {}
+            }
+        }
+        package
+    };
+    lock.split("[[package]]\n").skip(1).map(read).collect()
+}
+
+/// The names below `[dependencies]`: the lock file does not say which are of the tests only. In the manifest of a
+/// published crate each has a table of its own.
+fn direct_dependencies(manifest: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if let Some(header) = line.strip_prefix('[') {
+            let header = header.trim_end().trim_end_matches(']');
+            inside = header == "dependencies";
+            names.extend(header.strip_prefix("dependencies.").map(str::to_owned));
+        } else if inside && line.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            names.extend(line.split([' ', '=']).next().map(str::to_owned));
+        }
+    }
+    names
+}
+
+/// Everything that the root's own dependencies lead to, by name and version.
+fn reachable(locked: &[Package], root: &str, direct: &BTreeSet<String>) -> BTreeMap<(String, String), Package> {
+    let named = |wanted: &str| {
+        let mut words = wanted.split(' ');
+        let (name, version) = (words.next().unwrap_or_default().to_owned(), words.next().map(str::to_owned));
+        locked.iter().find(move |it| it.name == name && version.as_ref().is_none_or(|version| it.version == *version))
+    };
+    let is_direct = |wanted: &String| wanted.split(' ').next().is_some_and(|name| direct.contains(name));
+    let mut found = BTreeMap::new();
+    let mut left: Vec<Package> = named(root).into_iter().cloned().collect();
+    while let Some(mut package) = left.pop() {
+        if package.name == root {
+            package.dependencies.retain(is_direct);
+        }
+        let key = (package.name.clone(), package.version.clone());
+        if found.contains_key(&key) {
+            continue;
+        }
+        let next: Vec<Package> = package.dependencies.iter().filter_map(|name| named(name)).cloned().collect();
+        package.dependencies = next.iter().map(|it| format!("{} {}", it.name, it.version)).collect();
+        left.extend(next);
+        found.insert(key, package);
+    }
+    found
+}
+
+/// Names, versions and checksums hold nothing that JSON would have escaped.
+fn tree(root: &str, packages: &BTreeMap<(String, String), Package>) -> String {
+    let mut text = format!(
+        "{{\n  \"root\": \"{root}\",\n  \"source\": \"Cargo.lock, what the crate's own dependencies lead to on any \
+         platform\",\n  \"packages\": ["
+    );
+    for (index, package) in packages.values().enumerate() {
+        let checksum = package.checksum.as_ref().map_or("null".to_owned(), |checksum| format!("\"{checksum}\""));
+        let dependencies: Vec<String> = package.dependencies.iter().map(|name| format!("\"{name}\"")).collect();
+        let comma = if index == 0 { "" } else { "," };
+        let _ = write!(
+            text,
+            "{comma}\n    {{\"name\": \"{}\", \"version\": \"{}\", \"checksum\": {checksum}, \"dependencies\": [{}]}}",
+            package.name,
+            package.version,
+            dependencies.join(", ")
+        );
+    }
+    text.push_str("\n  ]\n}\n");
+    text
 }

@@ -66,6 +66,23 @@ pub(crate) enum Command {
         /// What the migration does, in a few words
         name: String,
     },
+    /// Verify evidence
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+}
+
+/// What is done with evidence.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvidenceCommand {
+    /// Verify a record, an exported trail, a package, or a whole folder of evidence: signatures, hashes, completeness
+    Verify {
+        /// The file or folder
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// The public key, as PEM or JWK
+        #[arg(long, value_name = "FILE", required = true)]
+        public_key: PathBuf,
+    },
 }
 
 /// What `adopt` is told.

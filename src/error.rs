@@ -12,14 +12,15 @@ use crate::migrations::new::NewNameError;
 use crate::migrations::{IntakeError, ReadError};
 use crate::plan::PlanError;
 use crate::postgres::attempt::{AttemptError, ConnectError};
-use crate::postgres::duration_text;
 use crate::postgres::lock::Holder;
 use crate::postgres::server_error::{LoginRefusal, QueryError, ServerError};
 use crate::postgres::soundness::Unsound;
 use crate::postgres::url::UrlError;
+use crate::postgres::{counted, duration_text};
 use crate::protocol::QualificationError;
 use crate::review::ReviewError;
 use crate::settings::SettingsError;
+use crate::signing::KeyError;
 use crate::stop::StopReason;
 
 /// Why a command did not end well.
@@ -169,6 +170,29 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A key that signs or verifies evidence cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// OpenSSL cannot sign.
+    #[error("cannot sign: {source}")]
+    Sign {
+        /// Its reason.
+        source: openssl::error::ErrorStack,
+    },
+    /// Evidence does not verify; what is wrong with it was printed.
+    #[error("the evidence does not verify: {}", counted(*.faults, "fault"))]
+    NotVerified {
+        /// How much is wrong.
+        faults: usize,
+    },
+    /// What was to be verified is none, or cannot be read.
+    #[error("{}: {reason}", .path.display())]
+    NoEvidence {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The result cannot be written to standard output.
     #[error("cannot write to standard output: {source}")]
     Output {
@@ -224,9 +248,12 @@ impl Error {
             Self::Settings(_) | Self::NoDatabaseUrl | Self::Url { .. } | Self::OldServer { .. } => {
                 ExitCode::Configuration
             }
-            Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } | Self::Several(_) => {
+            Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } | Self::Several(_) | Self::Key(_) => {
                 ExitCode::Configuration
             }
+            Self::NotVerified { .. } => ExitCode::MigrationFailed,
+            Self::NoEvidence { .. } => ExitCode::Refused,
+            Self::Sign { .. } => ExitCode::TryAgain,
             Self::Adopt(AdoptError::Unknown { .. } | AdoptError::Twice { .. }) => ExitCode::Usage,
             Self::Adopt(_) => ExitCode::Refused,
             Self::Intake(_) | Self::Read(_) | Self::Review(_) | Self::TablesExist { .. } | Self::Write { .. } => {

@@ -7,6 +7,8 @@ pub mod stop;
 
 pub mod settings;
 
+pub mod signing;
+
 pub mod migrations;
 
 pub mod postgres;
@@ -32,5 +34,7 @@ pub mod error;
 pub mod run;
 
 pub mod qualification;
+
+pub mod evidence;
 
 pub mod report;

@@ -1,6 +1,7 @@
 //! One file a command; each only puts the rooms together.
 
 pub(crate) mod adopt;
+pub(crate) mod evidence;
 pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod qualify;

@@ -1,9 +1,14 @@
 //! `qualify`: runs the Installation Qualification, and writes what it found.
 
+use std::time::SystemTime;
+
 use schemagate::error::Error;
+use schemagate::evidence::{self, Rendered, Written};
 use schemagate::protocol::{Protocol, QualificationError, Verdict};
 use schemagate::qualification::Qualification;
+use schemagate::report::qualification as report;
 use schemagate::settings::{DatabaseUrl, Settings};
+use schemagate::signing::SigningKey;
 use schemagate::stop::Stop;
 
 use crate::cli::{Format, QualifyArguments};
@@ -14,6 +19,11 @@ pub(crate) async fn run(
     format: Format,
     stop: &Stop,
 ) -> Result<(), Error> {
+    // What would keep the record from being written is told before time is spent.
+    let key = evidence::load_key(settings)?;
+    if let Some(dir) = &arguments.evidence {
+        evidence::check_writable(dir)?;
+    }
     let set = super::load(settings)?;
     let given = arguments.scratch_url.clone().map(|text| DatabaseUrl::new(text, "--scratch-url"));
     let scratch = given.as_ref().or(settings.scratch_url.as_ref());
@@ -25,11 +35,18 @@ pub(crate) async fn run(
     };
     let qualification = Qualification { settings, set: &set, target, scratch, stop: stop.clone() };
     let protocol = qualification.run().await?;
-    let _ = format;
-    for step in &protocol.steps {
-        super::print(&[format!("{} {} {}: {}", step.id, step.title, step.verdict().words(), step.actual)])?;
+    let written = arguments.evidence.as_ref().map(|dir| write(dir, &protocol, key.as_ref())).transpose()?;
+    match format {
+        Format::Text => super::print(&report::text(&protocol, written.as_ref()))?,
+        Format::Json => super::print(&[report::json(&protocol, written.as_ref()).to_string()])?,
     }
     verdict(&protocol)
+}
+
+fn write(dir: &std::path::Path, protocol: &Protocol, key: Option<&SigningKey>) -> Result<Written, Error> {
+    let kid = key.map(SigningKey::kid);
+    let rendered = Rendered { html: report::html(protocol, kid), junit: report::junit(protocol) };
+    Ok(evidence::write(dir, protocol, key, SystemTime::now(), &rendered)?)
 }
 
 fn verdict(protocol: &Protocol) -> Result<(), Error> {

@@ -5,6 +5,7 @@ use crate::apply::{Cause, MigrationFailure, Phase};
 use crate::migrations::{MigrationSet, Version};
 use crate::postgres::attempt::Attempt;
 use crate::settings::{Settings, TableName};
+use crate::signing::KeyFault;
 
 /// The place of a variant in the list below. A new variant does not compile until it has one, and the test fails until
 /// it has an example.
@@ -38,9 +39,13 @@ fn place(error: &Error) -> usize {
         Error::Adopt(_) => 25,
         Error::Unsound(_) => 26,
         Error::Qualification(_) => 27,
+        Error::Key(_) => 28,
+        Error::Sign { .. } => 29,
+        Error::NotVerified { .. } => 30,
+        Error::NoEvidence { .. } => 31,
     }
 }
-const VARIANTS: usize = 28;
+const VARIANTS: usize = 32;
 
 fn server(sqlstate: &str) -> ServerError {
     ServerError {
@@ -202,6 +207,10 @@ fn before_connecting() -> Vec<(Error, u8)> {
         (NewNameError::Exists { path: "x".into() }.into(), 65),
         (Error::Write { path: "x".into(), source: io() }, 65),
         (Error::Output { source: io() }, 75),
+        (KeyError { origin: "SCHEMAGATE_SIGNING_KEY".to_owned(), fault: KeyFault::Sec1 }.into(), 78),
+        (Error::Sign { source: openssl::error::ErrorStack::get() }, 75),
+        (Error::NotVerified { faults: 2 }, 1),
+        (Error::NoEvidence { path: "x".into(), reason: "words".to_owned() }, 65),
     ]
 }
 

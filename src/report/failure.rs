@@ -88,6 +88,8 @@ impl Failure {
 /// Of a long list: what it is of, and the first of it.
 const BRIEF_LINES: usize = 5;
 const UNTOUCHED: &str = "nothing was changed";
+const NOT_VERIFIED: &str = "do not rely on it; take it again from where it was written, or from its archive";
+const NO_EVIDENCE: &str = "name a record (EV-….jws), the folder of a package, the folder that `qualify --evidence` wrote, or an exported trail";
 const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
 const TABLES_EXIST: [&str; 3] = [
@@ -209,6 +211,10 @@ fn details(error: &Error) -> Details {
         }
         Error::NewName(error) => no_file(error.hint().as_deref()),
         Error::Write { .. } => no_file(Some("check the folder's permissions and the room on its disk")),
+        Error::Key(error) => untouched(&[error.fault.hint()]),
+        Error::Sign { .. } => no_file(Some("try again; if it stays, this is a defect of schemagate: please report it")),
+        Error::NotVerified { .. } => (Vec::new(), String::new(), vec![NOT_VERIFIED.to_owned()]),
+        Error::NoEvidence { .. } => (Vec::new(), String::new(), vec![NO_EVIDENCE.to_owned()]),
         Error::Output { .. } => (
             Vec::new(),
             String::new(),

@@ -2,10 +2,12 @@
 
 pub mod adopt;
 mod connecting;
+pub mod evidence;
 pub mod failure;
 pub mod fit;
 mod hints;
 pub mod plan;
+pub mod qualification;
 mod server_words;
 mod state;
 pub mod status;

@@ -1,0 +1,205 @@
+//! A package against its manifest, file by file, and its documents against each other. In: a folder. Out: faults.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::fault::Wrong;
+use super::{Check, Document, disk, signature_facts};
+use crate::evidence::manifest::{MANIFEST, MIGRATIONS, REQUIRED, SIGNED_MANIFEST, TEST_RESULTS};
+use crate::evidence::{record_file, shown};
+
+/// A file as a manifest lists it.
+struct Entry {
+    path: String,
+    sha256: String,
+    size: u64,
+}
+
+impl Check<'_> {
+    /// Verifies the package in `folder`.
+    pub(super) fn package(&mut self, folder: &Path) {
+        let before = self.faults.len();
+        let at = |name: &str| shown(&folder.join(name));
+        let plain = disk::read_object(&folder.join(MANIFEST));
+        let plain = plain.map_err(|wrong| self.fault(&at(MANIFEST), wrong)).ok();
+        let signed = self.signed_manifest(folder);
+        if let (Some(plain), Some(signed)) = (&plain, &signed)
+            && without_times(signed) != *plain
+        {
+            let this = "what it says".to_owned();
+            self.fault(&at(MANIFEST), Wrong::Differs { this, other: SIGNED_MANIFEST.to_owned() });
+        }
+        // What is signed counts; without it, everything else that is wrong is still told.
+        let Some(manifest) = signed.clone().or(plain) else { return };
+        let entries = self.entries(&at(MANIFEST), &manifest);
+        self.files(folder, &entries);
+        self.required(folder, &manifest, &entries);
+        // Documents that are not those that were signed have nothing to say about each other.
+        if self.faults.len() == before {
+            self.documents(folder, &manifest);
+        }
+        let text = |name: &str| manifest.get(name).cloned().unwrap_or_default();
+        let mut facts = json!({
+            "package_id": text("package_id"), "spec_id": text("spec_id"), "tier": text("tier"),
+            "files": text("file_count"), "total_size_bytes": text("total_size_bytes"),
+        });
+        if let (Some(facts), Some(signed)) = (facts.as_object_mut(), signed) {
+            facts.append(&mut signature_facts(&signed));
+            self.documents.push(Document { kind: "package", path: shown(folder), facts: std::mem::take(facts) });
+        }
+    }
+
+    fn signed_manifest(&mut self, folder: &Path) -> Option<Map<String, Value>> {
+        let path = folder.join(SIGNED_MANIFEST);
+        match disk::read_regular(&path) {
+            Ok(bytes) => self.signed(&shown(&path), &bytes),
+            Err(Wrong::Missing) => {
+                self.fault(&shown(&path), Wrong::Missing);
+                self.fault(&shown(folder), Wrong::Unsigned);
+                None
+            }
+            Err(wrong) => {
+                self.fault(&shown(&path), wrong);
+                None
+            }
+        }
+    }
+
+    /// The listed files, and whether the totals are theirs.
+    fn entries(&mut self, at: &str, manifest: &Map<String, Value>) -> Vec<Entry> {
+        for name in ["package_id", "spec_id", "tier", "created_at"] {
+            if !manifest.get(name).is_some_and(Value::is_string) {
+                self.fault(at, Wrong::Member { member: name.to_owned(), wanted: "a text".to_owned() });
+            }
+        }
+        let listed = manifest.get("files").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut entries = Vec::new();
+        for (index, entry) in listed.iter().enumerate() {
+            match (entry["path"].as_str(), entry["sha256"].as_str(), entry["size_bytes"].as_u64()) {
+                (Some(path), Some(sha256), Some(size)) => {
+                    entries.push(Entry { path: path.to_owned(), sha256: sha256.to_owned(), size });
+                }
+                _ => {
+                    let wanted = "a file with path, sha256 and size_bytes".to_owned();
+                    self.fault(at, Wrong::Member { member: format!("files[{index}]"), wanted });
+                }
+            }
+        }
+        let total = entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
+        let count = u64::try_from(listed.len()).unwrap_or(u64::MAX);
+        for (member, found) in [("file_count", count), ("total_size_bytes", total)] {
+            if manifest.get(member).and_then(Value::as_u64) != Some(found) {
+                let wanted = format!("{found}, as its files say");
+                self.fault(at, Wrong::Member { member: member.to_owned(), wanted });
+            }
+        }
+        entries
+    }
+
+    fn files(&mut self, folder: &Path, entries: &[Entry]) {
+        let mut listed = BTreeSet::from([MANIFEST, SIGNED_MANIFEST]);
+        for entry in entries {
+            let path = folder.join(&entry.path);
+            let wrong = if !is_allowed(&entry.path) {
+                Some(Wrong::Path)
+            } else if !listed.insert(&entry.path) {
+                Some(Wrong::Twice)
+            } else {
+                compare(folder, entry).err()
+            };
+            // A path that is not allowed is shown as it stands there, not as if it led somewhere.
+            let at = if wrong == Some(Wrong::Path) { format!("{:?}", entry.path) } else { shown(&path) };
+            wrong.into_iter().for_each(|wrong| self.fault(&at, wrong));
+        }
+        match disk::files_below(folder) {
+            Ok(found) => {
+                for extra in found.iter().filter(|path| !listed.contains(path.as_str())) {
+                    self.fault(&shown(&folder.join(extra)), Wrong::Extra);
+                }
+            }
+            Err(wrong) => self.fault(&shown(folder), wrong),
+        }
+    }
+
+    fn required(&mut self, folder: &Path, manifest: &Map<String, Value>, entries: &[Entry]) {
+        let text = |name: &str| manifest.get(name).and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{}-{}", text("tier"), text("spec_id"));
+        let reports = [format!("{name}.html"), format!("{name}.xml")];
+        for path in REQUIRED.iter().copied().chain(reports.iter().map(String::as_str)) {
+            if !entries.iter().any(|entry| entry.path == path) {
+                self.fault(&shown(&folder.join(path)), Wrong::NotListed);
+            }
+        }
+    }
+
+    /// Record, results, metadata and manifest must be of one run.
+    fn documents(&mut self, folder: &Path, manifest: &Map<String, Value>) {
+        let read = |check: &mut Self, name: &str| {
+            let path = folder.join(name);
+            disk::read_object(&path).map_err(|wrong| check.fault(&shown(&path), wrong)).unwrap_or_default()
+        };
+        let metadata = read(self, "metadata.json");
+        let results = read(self, TEST_RESULTS);
+        self.same(&folder.join("metadata.json"), &metadata, manifest, &["package_id", "spec_id", "tier"], MANIFEST);
+        let gxp_id = metadata.get("gxp_id").and_then(Value::as_str).unwrap_or_default();
+        let path = folder.join(record_file(gxp_id, true));
+        let at = shown(&path);
+        let bytes = match disk::read_regular(&path) {
+            Ok(bytes) => bytes,
+            Err(wrong) => return self.fault(&at, wrong),
+        };
+        let Some(record) = self.signed(&at, &bytes) else { return };
+        self.record_members(&at, &record);
+        self.same(&path, &record, &metadata, &["gxp_id", "spec_id", "traced_user_story"], "metadata.json");
+        let of_record = record.get("test_results").and_then(Value::as_object).cloned().unwrap_or_default();
+        self.same(&path, &of_record, &results, &["passed", "failed", "skipped", "duration_ms"], TEST_RESULTS);
+        let hash = disk::measure(&folder.join(MIGRATIONS)).map(|(_, hash)| hash).unwrap_or_default();
+        if record.get("system_state_hash").and_then(Value::as_str) != Some(&hash) {
+            let this = "system_state_hash".to_owned();
+            self.fault(&at, Wrong::Differs { this, other: MIGRATIONS.to_owned() });
+        }
+    }
+
+    fn same(&mut self, at: &Path, a: &Map<String, Value>, b: &Map<String, Value>, names: &[&str], other: &str) {
+        for name in names.iter().filter(|name| a.get(**name).is_none() || a.get(**name) != b.get(**name)) {
+            self.fault(&shown(at), Wrong::Differs { this: (*name).to_owned(), other: other.to_owned() });
+        }
+    }
+}
+
+fn compare(folder: &Path, entry: &Entry) -> Result<(), Wrong> {
+    // A folder on the way that is a link would lead outside.
+    let mut way = folder.to_owned();
+    let mut parts: Vec<&str> = entry.path.split('/').collect();
+    let file = parts.pop().unwrap_or_default();
+    for part in parts {
+        way.push(part);
+        if way.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+            return Err(Wrong::NotAFile);
+        }
+    }
+    let (found, sha256) = disk::measure(&way.join(file))?;
+    if found != entry.size {
+        return Err(Wrong::Size { said: entry.size, found });
+    }
+    if sha256 != entry.sha256 {
+        return Err(Wrong::Hash { said: entry.sha256.clone(), found: sha256 });
+    }
+    Ok(())
+}
+
+/// A plain path below the folder, and not a manifest, which cannot hold its own hash.
+fn is_allowed(path: &str) -> bool {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', '\0', ':']);
+    path.split('/').all(plain) && path != MANIFEST && path != SIGNED_MANIFEST
+}
+
+fn without_times(signed: &Map<String, Value>) -> Map<String, Value> {
+    signed
+        .iter()
+        .filter(|(name, _)| !["iat", "exp"].contains(&name.as_str()))
+        .map(|(a, b)| (a.clone(), b.clone()))
+        .collect()
+}

@@ -1,0 +1,38 @@
+//! What `evidence verify` found. In: a verification. Out: lines, or a JSON document.
+
+use serde_json::{Value, json};
+
+use super::fit::harmless;
+use crate::evidence::verify::Verification;
+
+/// Every fault on a line of its own; what was verified, where there is none.
+pub fn text(verification: &Verification) -> Vec<String> {
+    let Verification { kid, documents, faults } = verification;
+    if !faults.is_empty() {
+        return faults.iter().map(|fault| harmless(&fault.to_string()).replace('\n', " ")).collect();
+    }
+    let mut lines = Vec::new();
+    for document in documents {
+        lines.push(format!("verified {} {}", document.kind, document.path));
+        for (name, value) in &document.facts {
+            let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            lines.push(format!("  {name:<18} {}", harmless(&value).replace('\n', " ")));
+        }
+    }
+    lines.push(format!("by the key {kid}"));
+    lines
+}
+
+/// The same as a document.
+pub fn json(verification: &Verification) -> Value {
+    let Verification { kid, documents, faults } = verification;
+    let faults = faults.iter().map(|fault| json!({ "at": fault.at, "fault": fault.wrong.to_string() }));
+    let documents =
+        documents.iter().map(|it| json!({ "kind": it.kind, "path": it.path, "says": it.facts })).collect::<Vec<_>>();
+    json!({
+        "verified": verification.faults.is_empty(),
+        "kid": kid,
+        "faults": faults.collect::<Vec<_>>(),
+        "documents": documents,
+    })
+}
