@@ -1,0 +1,145 @@
+//! Values that satisfy checks together. In: columns with candidates, and conditions. Out: combinations that the server
+//! has evaluated and found good, the likeliest first. Never inserts anything.
+
+use super::candidates::Of;
+use super::catalogue::quoted;
+use super::probe::{Probe, Stumble};
+use crate::postgres::literal;
+
+/// How many combinations are looked at first, and how many if none of these is good.
+const FIRST: usize = 4_000;
+const THEN: usize = 60_000;
+/// How many are looked at one by one, where evaluating some of them fails.
+const ALONE: usize = 300;
+/// How many good ones are kept, for what is not known before the row is inserted.
+const KEPT: usize = 60;
+
+/// A column and what it might hold.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    /// Its place in the table.
+    pub(super) column: usize,
+    pub(super) name: String,
+    pub(super) of: Of<'a>,
+    /// SQL expressions.
+    pub(super) choices: Vec<String>,
+}
+
+/// What is to be solved.
+#[derive(Debug)]
+pub(super) struct Problem<'a> {
+    /// The table's name, which expressions may use.
+    pub(super) table: String,
+    pub(super) slots: Vec<Slot<'a>>,
+    /// Names and expressions of generated columns.
+    pub(super) generated: Vec<(String, String)>,
+    pub(super) conditions: Vec<String>,
+}
+
+/// The values of the slots, in their order.
+pub(super) type Solution = Vec<Option<String>>;
+
+impl Problem<'_> {
+    /// Good combinations; none where none was found.
+    pub(super) async fn solve(&mut self, probe: &Probe<'_>) -> Result<Vec<Solution>, Stumble> {
+        for most in [FIRST, THEN] {
+            let lists = self.trimmed(most);
+            let solutions = match probe.attempt(&self.question(&lists)).await? {
+                Ok(rows) => rows,
+                // One candidate that the type or the condition cannot stand spoils the question for all.
+                Err(_) => {
+                    self.sift(probe).await?;
+                    let lists = self.trimmed(most);
+                    match probe.attempt(&self.question(&lists)).await? {
+                        Ok(rows) => rows,
+                        Err(_) => return self.one_by_one(probe).await,
+                    }
+                }
+            };
+            if !solutions.is_empty() || self.product() <= most {
+                return Ok(solutions);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Keeps the candidates that can be evaluated.
+    async fn sift(&mut self, probe: &Probe<'_>) -> Result<(), Stumble> {
+        for slot in &mut self.slots {
+            let mut good = Vec::new();
+            for choice in std::mem::take(&mut slot.choices) {
+                if let Ok(rows) = probe.attempt(&format!("SELECT ({choice})::text")).await? {
+                    let value = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+                    let value = value.map_or_else(|| "NULL".to_owned(), |text| literal(&text));
+                    good.push(format!("{value}::{}", slot.of.sql));
+                }
+            }
+            slot.choices = good;
+        }
+        Ok(())
+    }
+
+    async fn one_by_one(&self, probe: &Probe<'_>) -> Result<Vec<Solution>, Stumble> {
+        let lists = self.trimmed(ALONE);
+        let mut good = Vec::new();
+        for index in 0..lists.iter().map(Vec::len).product() {
+            let mut rest: usize = index;
+            let mut one = Vec::new();
+            for list in &lists {
+                one.push(vec![list[rest % list.len()]]);
+                rest /= list.len();
+            }
+            if let Ok(rows) = probe.attempt(&self.question(&one)).await? {
+                good.extend(rows);
+            }
+            if good.len() >= KEPT {
+                break;
+            }
+        }
+        Ok(good)
+    }
+
+    fn product(&self) -> usize {
+        self.slots.iter().fold(1, |product: usize, slot| product.saturating_mul(slot.choices.len()))
+    }
+
+    /// The choices, the longest lists cut until they have at most so many combinations.
+    fn trimmed(&self, most: usize) -> Vec<Vec<&str>> {
+        let mut lengths: Vec<usize> = self.slots.iter().map(|slot| slot.choices.len()).collect();
+        let product =
+            |lengths: &[usize]| lengths.iter().fold(1, |product: usize, length| product.saturating_mul(*length));
+        while product(&lengths) > most {
+            let Some(longest) = lengths.iter_mut().max() else { break };
+            *longest = (*longest * 4 / 5).max(1);
+        }
+        self.slots
+            .iter()
+            .zip(lengths)
+            .map(|(slot, length)| slot.choices.iter().take(length).map(String::as_str).collect())
+            .collect()
+    }
+
+    fn question(&self, lists: &[Vec<&str>]) -> String {
+        const ORDER: &str = "\"schemagate order\"";
+        let table = quoted(&self.table);
+        let names: Vec<String> = self.slots.iter().map(|slot| quoted(&slot.name)).collect();
+        let sources = lists.iter().enumerate().map(|(place, list)| {
+            let rows = list.iter().enumerate().map(|(order, choice)| format!("({order}, {choice})"));
+            let rows = rows.collect::<Vec<_>>().join(", ");
+            format!("(VALUES {rows}) v{place} ({ORDER}, {})", names[place])
+        });
+        let sources = sources.collect::<Vec<_>>().join(" CROSS JOIN ");
+        let columns =
+            names.iter().enumerate().map(|(place, name)| format!("v{place}.{name}")).collect::<Vec<_>>().join(", ");
+        let order = (0..names.len()).map(|place| format!("v{place}.{ORDER}")).collect::<Vec<_>>().join(" + ");
+        let generated: String =
+            self.generated.iter().map(|(name, expression)| format!(", ({expression}) AS {}", quoted(name))).collect();
+        let wanted = names.iter().map(|name| format!("{name}::text")).collect::<Vec<_>>().join(", ");
+        let conditions = self.conditions.iter().map(|condition| format!("({condition}) IS NOT FALSE"));
+        let conditions = conditions.collect::<Vec<_>>().join("\n  AND ");
+        format!(
+            "SELECT {wanted}\nFROM (SELECT *{generated} FROM (SELECT {columns}, {order} AS {ORDER} FROM {sources}) {table}) \
+             {table}\nWHERE {conditions}\nORDER BY {ORDER} LIMIT {KEPT}"
+        )
+    }
+}
