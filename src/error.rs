@@ -272,6 +272,7 @@ impl Error {
             Self::Stopped { reason, .. } => stop_code(*reason),
             Self::NotUpToDate { .. } | Self::Unsound(_) => ExitCode::NotUpToDate,
             Self::Qualification(QualificationError::Failed { .. }) => ExitCode::MigrationFailed,
+            Self::Qualification(QualificationError::MayNotMake { .. }) => ExitCode::NotPermitted,
             Self::Qualification(_) => ExitCode::Refused,
             Self::NewName(error) => match error.is_usage() {
                 true => ExitCode::Usage,

@@ -227,6 +227,14 @@ pub enum QualificationError {
         /// File, line and first words of each statement.
         statements: Vec<String>,
     },
+    /// The role may not make a scratch database.
+    #[error("the role {role} may not make a scratch database: {reason}")]
+    MayNotMake {
+        /// The role.
+        role: String,
+        /// The server's words.
+        reason: String,
+    },
     /// A file of `qualification/` cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
     Unreadable {

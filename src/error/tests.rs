@@ -163,6 +163,7 @@ fn looking() -> Vec<(Error, u8)> {
         (Error::NotUpToDate { pending: 1, divergent: 0, missing: 0, ahead: 0 }, 3),
         (Error::Unsound(Unsound::default()), 3),
         (QualificationError::NotEmpty { database: "x".to_owned(), held: Vec::new() }.into(), 65),
+        (QualificationError::MayNotMake { role: "x".to_owned(), reason: "words".to_owned() }.into(), 77),
         (QualificationError::Beyond { statements: Vec::new() }.into(), 65),
         (QualificationError::Unreadable { path: "x".into(), source: io() }.into(), 65),
         (QualificationError::Failed { failed: vec!["IQ-001".to_owned()] }.into(), 1),

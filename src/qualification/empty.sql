@@ -26,9 +26,9 @@ BEGIN
     FROM (
       SELECT 1 AS place, pg_catalog.format('DROP %s IF EXISTS %s CASCADE',
                CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-                              WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END,
+                              WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
                c.oid::regclass) AS statement, 'pg_catalog.pg_class'::regclass AS class, c.oid, c.relnamespace AS space
-      FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+      FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
       UNION ALL
       SELECT 2, pg_catalog.format('DROP %s IF EXISTS %s CASCADE',
                CASE p.prokind WHEN 'a' THEN 'AGGREGATE' ELSE 'ROUTINE' END, p.oid::regprocedure),
@@ -37,7 +37,8 @@ BEGIN
       UNION ALL
       SELECT 3, pg_catalog.format('DROP TYPE IF EXISTS %s CASCADE', t.oid::regtype),
              'pg_catalog.pg_type'::regclass, t.oid, t.typnamespace
-      FROM pg_catalog.pg_type t WHERE t.typtype IN ('d', 'e', 'r')
+      FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+      WHERE t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c'
     ) o
     JOIN pg_catalog.pg_namespace n ON n.oid = o.space
     WHERE o.oid >= 16384 AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'

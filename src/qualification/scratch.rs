@@ -66,7 +66,13 @@ impl Scratch {
         let facts = query(&session, MAKING, &format!("{claim}; {sibling}")).await?;
         let locale = facts.get(1).and_then(|rows| rows.first()?.first().cloned().flatten()).unwrap_or_default();
         let create = format!("CREATE DATABASE {} TEMPLATE template0 {locale}", quote_identifier(name));
-        query(&session, MAKING, &create).await?;
+        session.query(&create).await.map_err(|source| match source.server() {
+            Some(refusal) if refusal.sqlstate == "42501" => {
+                let (role, reason) = (server.target().user.clone(), refusal.to_string());
+                QualificationError::MayNotMake { role, reason }.into()
+            }
+            _ => Error::Query { doing: MAKING, source },
+        })?;
         tracing::info!("scratch database {name} made");
         Ok(Self {
             dialer: Arc::new(server.to_database(name)),

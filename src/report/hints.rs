@@ -55,6 +55,9 @@ pub(super) fn qualification_hint(error: &QualificationError) -> &'static str {
             "roles, tablespaces and databases are shared by the whole server: qualify on a server that may be changed, with \
              --scratch-url; or make them outside the migrations"
         }
+        QualificationError::MayNotMake { .. } => {
+            "let it: ALTER ROLE … CREATEDB; or have an empty database made and name it in --scratch-url"
+        }
         QualificationError::Unreadable { .. } => "make it readable, as UTF-8, and run again",
         QualificationError::Failed { .. } => "the steps say what was seen; mend it and qualify again",
     }

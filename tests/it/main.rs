@@ -30,6 +30,7 @@ mod plan;
 mod platforms;
 mod pooler;
 mod product_schema;
+mod qualify;
 mod readme;
 mod refinery;
 mod round_trips;

@@ -1,6 +1,7 @@
 //! IQ-004: what every foreign key does to real rows. In: a session on a scratch database. Out: a case for each action
 //! that a key declares. Never keeps a row: whatever it inserts is rolled back; only sequences have moved on.
 
+mod append_only;
 mod candidates;
 mod catalogue;
 mod delete;
@@ -19,6 +20,7 @@ use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
 
 use crate::protocol::{Case, Verdict};
+pub(in crate::qualification) use append_only::append_only;
 use catalogue::{Catalogue, Key, Reaction};
 use delete::Seen;
 use probe::{Probe, Stumble};
