@@ -11,6 +11,7 @@
 
 mod apply;
 mod arguments;
+mod cascade;
 mod connection;
 mod dbmate;
 mod drizzle;

@@ -8,7 +8,7 @@ SELECT pg_catalog.jsonb_build_object(
   -- By name, because not every version has these columns.
   'enforced', COALESCE((pg_catalog.to_jsonb(k) ->> 'conenforced')::boolean, true),
   'inherited', k.conparentid <> 0,
-  'set_columns', COALESCE(pg_catalog.to_jsonb(k) -> 'confdelsetcols', '[]'),
+  'set_columns', COALESCE(NULLIF(pg_catalog.to_jsonb(k) -> 'confdelsetcols', 'null'), '[]'),
   'disabled', EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgenabled = 'D'))::text
 FROM pg_catalog.pg_constraint k
 JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
