@@ -14,6 +14,7 @@ mod arguments;
 mod connection;
 mod dbmate;
 mod drizzle;
+mod evidence;
 mod exit_codes;
 mod failure;
 mod harness;
