@@ -81,7 +81,11 @@ pub fn write(
     write_all(&place.partial, &files)?;
     let staged = Staged::write(dir, &beside)?;
     let package = place.publish()?;
-    staged.publish()?;
+    if let Err(error) = staged.publish() {
+        // A package that nothing beside it tells of would look like a run that ended well.
+        let _ = fs::remove_dir_all(&package);
+        return Err(error);
+    }
     // The other form of an earlier run would contradict this one; its package still has it.
     let other = dir.join(record_file(&ids.gxp_id, key.is_none()));
     match fs::remove_file(&other) {
@@ -203,6 +207,10 @@ impl Staged {
         for (name, bytes) in files {
             let partial = dir.join(format!(".{name}.{:016x}.partial", rand::random::<u64>()));
             staged.0.push((partial.clone(), dir.join(name)));
+            // Known now, and not when a part of the files has its name already.
+            if dir.join(name).is_dir() {
+                return Err(at(&dir.join(name))(ErrorKind::IsADirectory.into()));
+            }
             write_file(&partial, bytes).map_err(at(&dir.join(name)))?;
         }
         Ok(staged)

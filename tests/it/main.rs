@@ -11,9 +11,11 @@
 
 mod apply;
 mod arguments;
+mod cascade;
 mod connection;
 mod dbmate;
 mod drizzle;
+mod evidence;
 mod exit_codes;
 mod failure;
 mod harness;

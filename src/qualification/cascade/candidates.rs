@@ -164,7 +164,7 @@ fn strings(limit: usize, constants: &Constants, number: u64) -> Vec<String> {
     let base = short_text(limit, number);
     let mut lengths: Vec<usize> = constants.numbers.iter().filter_map(|text| text.parse().ok()).collect();
     lengths.retain(|length| *length <= LONGEST);
-    let mut all: Vec<String> = constants.texts.clone();
+    let mut all: Vec<String> = constants.texts.iter().chain(&constants.numbers).cloned().collect();
     for text in &constants.texts {
         if text.contains(['^', '$', '[', '\\', '+', '*', '(', '|', '.', '?']) {
             let repeats = [1, 2, 5, 12].into_iter().chain(lengths.iter().copied());
@@ -173,14 +173,15 @@ fn strings(limit: usize, constants: &Constants, number: u64) -> Vec<String> {
             all.extend(repeats.chain(others).flatten());
         }
         if text.contains(['%', '_']) {
-            all.extend([pattern::like(text, ""), pattern::like(text, &number.to_string())]);
+            let fillers = [String::new(), number.to_string(), format!("{number:08}"), base.clone()];
+            all.extend(fillers.map(|filler| pattern::like(text, &filler)));
         }
         all.push(format!("{text}{number}"));
     }
     for length in lengths.into_iter().flat_map(|length| [length, length + 1, length.saturating_sub(1)]) {
         all.extend(["a", "A", "7"].map(|fill| filled(&base, fill, length)));
     }
-    all.extend([base.to_uppercase(), number.to_string()]);
+    all.extend([base.to_uppercase(), number.to_string(), (number + 1).to_string()]);
     all.extend(["a", "A", "1", "ab", "AB", "abc", "ABC", ""].map(str::to_owned));
     all.extend([format!("a{number}@example.com"), format!("https://example.com/{number}"), format!("/{number}")]);
     all.extend([format!("{:064x}", number), "2001-01-01".to_owned(), format!("+1555{number:07}")]);

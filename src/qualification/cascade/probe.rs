@@ -52,9 +52,10 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// The server's words in one line, with the detail.
+/// The server's words in one line, with the detail where it tells more.
 pub(super) fn words(error: &ServerError) -> String {
-    let detail =
-        error.detail.as_deref().map(|detail| format!(", {}", detail.trim_end_matches('.'))).unwrap_or_default();
+    // Which row failed says nothing: it was made up.
+    let detail = error.detail.as_deref().filter(|_| !matches!(error.sqlstate.as_str(), "23502" | "23514"));
+    let detail = detail.map(|detail| format!(", {}", detail.trim_end_matches('.'))).unwrap_or_default();
     format!("{error}{detail}").split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,6 +1,8 @@
 //! Values that satisfy checks together. In: columns with candidates, and conditions. Out: combinations that the server
 //! has evaluated and found good, the likeliest first. Never inserts anything.
 
+use std::collections::BTreeSet;
+
 use super::candidates::Of;
 use super::catalogue::quoted;
 use super::probe::{Probe, Stumble};
@@ -15,7 +17,7 @@ const ALONE: usize = 300;
 const KEPT: usize = 60;
 
 /// A column and what it might hold.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Slot<'a> {
     /// Its place in the table.
     pub(super) column: usize,
@@ -31,9 +33,18 @@ pub(super) struct Problem<'a> {
     /// The table's name, which expressions may use.
     pub(super) table: String,
     pub(super) slots: Vec<Slot<'a>>,
-    /// Names and expressions of generated columns.
-    pub(super) generated: Vec<(String, String)>,
-    pub(super) conditions: Vec<String>,
+    /// Generated columns.
+    pub(super) generated: Vec<Term>,
+    pub(super) conditions: Vec<Term>,
+}
+
+/// An expression, and the columns that decide it.
+#[derive(Debug, Clone)]
+pub(super) struct Term {
+    /// As a reason names it; of a generated column its name.
+    pub(super) name: String,
+    pub(super) expression: String,
+    pub(super) columns: BTreeSet<usize>,
 }
 
 /// The values of the slots, in their order.
@@ -42,6 +53,36 @@ pub(super) type Solution = Vec<Option<String>>;
 impl Problem<'_> {
     /// Good combinations; none where none was found.
     pub(super) async fn solve(&mut self, probe: &Probe<'_>) -> Result<Vec<Solution>, Stumble> {
+        if self.slots.len() > 1 {
+            self.narrow(probe).await?;
+        }
+        if self.product() == 0 {
+            return Ok(Vec::new());
+        }
+        self.search(probe).await
+    }
+
+    /// Keeps of each column what satisfies the conditions that it decides alone, so that fewer combinations are left.
+    async fn narrow(&mut self, probe: &Probe<'_>) -> Result<(), Stumble> {
+        for place in 0..self.slots.len() {
+            let alone = BTreeSet::from([self.slots[place].column]);
+            let decided =
+                |terms: &[Term]| terms.iter().filter(|term| term.columns == alone).cloned().collect::<Vec<_>>();
+            let conditions = decided(&self.conditions);
+            if conditions.is_empty() || self.slots[place].choices.len() < 2 {
+                continue;
+            }
+            let slots = vec![self.slots[place].clone()];
+            let mut part =
+                Problem { table: self.table.clone(), slots, generated: decided(&self.generated), conditions };
+            let good = part.search(probe).await?;
+            let sql = &self.slots[place].of.sql;
+            self.slots[place].choices = good.into_iter().flatten().map(|value| typed(value, sql)).collect();
+        }
+        Ok(())
+    }
+
+    async fn search(&mut self, probe: &Probe<'_>) -> Result<Vec<Solution>, Stumble> {
         for most in [FIRST, THEN] {
             let lists = self.trimmed(most);
             let solutions = match probe.attempt(&self.question(&lists)).await? {
@@ -70,8 +111,7 @@ impl Problem<'_> {
             for choice in std::mem::take(&mut slot.choices) {
                 if let Ok(rows) = probe.attempt(&format!("SELECT ({choice})::text")).await? {
                     let value = rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
-                    let value = value.map_or_else(|| "NULL".to_owned(), |text| literal(&text));
-                    good.push(format!("{value}::{}", slot.of.sql));
+                    good.push(typed(value, &slot.of.sql));
                 }
             }
             slot.choices = good;
@@ -133,13 +173,18 @@ impl Problem<'_> {
             names.iter().enumerate().map(|(place, name)| format!("v{place}.{name}")).collect::<Vec<_>>().join(", ");
         let order = (0..names.len()).map(|place| format!("v{place}.{ORDER}")).collect::<Vec<_>>().join(" + ");
         let generated: String =
-            self.generated.iter().map(|(name, expression)| format!(", ({expression}) AS {}", quoted(name))).collect();
+            self.generated.iter().map(|term| format!(", ({}) AS {}", term.expression, quoted(&term.name))).collect();
         let wanted = names.iter().map(|name| format!("{name}::text")).collect::<Vec<_>>().join(", ");
-        let conditions = self.conditions.iter().map(|condition| format!("({condition}) IS NOT FALSE"));
+        let conditions = self.conditions.iter().map(|term| format!("({}) IS NOT FALSE", term.expression));
         let conditions = conditions.collect::<Vec<_>>().join("\n  AND ");
         format!(
             "SELECT {wanted}\nFROM (SELECT *{generated} FROM (SELECT {columns}, {order} AS {ORDER} FROM {sources}) {table}) \
              {table}\nWHERE {conditions}\nORDER BY {ORDER} LIMIT {KEPT}"
         )
     }
+}
+
+/// A value as an expression.
+fn typed(value: Option<String>, sql: &str) -> String {
+    format!("{}::{sql}", value.map_or_else(|| "NULL".to_owned(), |text| literal(&text)))
 }

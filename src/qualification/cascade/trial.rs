@@ -36,24 +36,27 @@ pub(super) enum Outcome {
 
 impl<'a> Trial<'a> {
     /// Inserts both rows and sees them.
-    pub(super) async fn prepare(catalogue: &'a Catalogue, key: &'a Key, probe: &'a Probe<'a>) -> Result<Self, Stumble> {
-        let mut maker = Maker::new(catalogue, probe);
+    pub(super) async fn prepare(
+        catalogue: &'a Catalogue,
+        key: &'a Key,
+        probe: &'a Probe<'a>,
+        reuse: bool,
+    ) -> Result<Self, Stumble> {
+        let mut maker = Maker::new(catalogue, probe, reuse);
         let (_, referenced) = own_and_referenced(catalogue, key);
         let table = catalogue.parent(key);
-        let parent = match maker.make(table, Values::new(), referenced.clone()).await {
-            Ok(row) => row,
-            // A full table of constants: one of its rows has to serve.
-            Err(Stumble::Cannot(reason)) => maker
-                .existing(table, &(0..catalogue.tables[table].columns.len()).collect(), &Values::new(), false)
-                .await?
-                .ok_or(Stumble::Cannot(reason))?,
-            Err(lost) => return Err(lost),
-        };
+        let pairs = catalogue.pairs(key);
+        let own: Vec<usize> = pairs.iter().map(|(own, _)| *own).collect();
+        // The child may have conditions on what it references, such as the kind of the parent.
+        let child = catalogue.child(key);
+        let suggested = maker.suggest(child, &own).await?;
+        let wanted: Values = pairs.iter().filter_map(|(own, to)| Some((*to, suggested.get(own)?.clone()))).collect();
+        let parent = first_parent(&mut maker, table, wanted, &referenced).await?;
         let no_key = || Stumble::Cannot(format!("the row of {} has no key", catalogue.tables[table].words()));
         let parent_key = picked(&parent, referenced).ok_or_else(no_key)?;
         maker.avoid(table, parent_key.clone());
-        let reference = catalogue.pairs(key).into_iter().map(|(own, to)| (own, parent_key.get(&to).cloned().flatten()));
-        let child = maker.make(catalogue.child(key), reference.collect(), BTreeSet::new()).await?;
+        let reference = pairs.into_iter().map(|(own, to)| (own, parent_key.get(&to).cloned().flatten()));
+        let child = maker.make(child, reference.collect(), BTreeSet::new()).await?;
         let trial = Self { catalogue, key, probe, maker, parent, parent_key, child };
         // What is deferred would otherwise be said only at a COMMIT, which never comes.
         if let Err(error) = probe.attempt("SET CONSTRAINTS ALL IMMEDIATE").await? {
@@ -151,6 +154,11 @@ impl<'a> Trial<'a> {
         if of_keys && error.constraint.as_deref() == Some(self.key.name.as_str()) {
             return Outcome::Refused(format!("{} by this key", error.sqlstate));
         }
+        // A rule on the child makes of the key's statement another one, which the server calls a defect.
+        let named = [&self.key.name, &self.child_table().name].iter().all(|name| error.message.contains(&quoted(name)));
+        if error.sqlstate == "XX000" && named {
+            return Outcome::Hindered(words(error));
+        }
         // The key's own statement is what the server says it was at.
         let child = self.child_table().sql();
         let context = error.context.as_deref().unwrap_or_default();
@@ -198,4 +206,25 @@ impl<'a> Trial<'a> {
         let rows = self.probe.ask(&format!("SELECT ({expression})::text")).await?;
         Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
     }
+}
+
+/// A new parent with these values, or one with them that is there, or any new one, or any at all: a full table of constants
+/// takes no new row, and one of its rows has to serve.
+async fn first_parent(
+    maker: &mut Maker<'_>,
+    table: usize,
+    wanted: Values,
+    referenced: &BTreeSet<usize>,
+) -> Result<Values, Stumble> {
+    let mut reason = None;
+    for values in if wanted.is_empty() { vec![wanted] } else { vec![wanted, Values::new()] } {
+        match maker.make(table, values.clone(), referenced.clone()).await {
+            Err(Stumble::Cannot(why)) => reason = reason.or(Some(why)),
+            other => return other,
+        }
+        if let Some(row) = maker.whole(table, &values).await? {
+            return Ok(row);
+        }
+    }
+    Err(Stumble::Cannot(reason.unwrap_or_default()))
 }

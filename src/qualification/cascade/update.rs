@@ -11,6 +11,9 @@ use super::trial::{Outcome, Trial};
 use crate::postgres::literal;
 use crate::protocol::Verdict;
 
+/// How many values are tried for one column, or for all together.
+const TRIES: usize = 8;
+
 /// The referenced columns that an UPDATE may set.
 pub(super) fn changeable(catalogue: &Catalogue, key: &Key) -> BTreeSet<usize> {
     let table = &catalogue.tables[catalogue.parent(key)];
@@ -22,7 +25,6 @@ pub(super) fn changeable(catalogue: &Catalogue, key: &Key) -> BTreeSet<usize> {
 /// What the change of a parent's key came to.
 pub(super) async fn on_update(mut trial: Trial<'_>) -> Result<Seen, Stumble> {
     let action = trial.key.on_update;
-    let table = trial.parent_table();
     let place = trial.catalogue.parent(trial.key);
     let mut columns = changeable(trial.catalogue, trial.key);
     for key in trial.catalogue.keys_of(place) {
@@ -36,16 +38,18 @@ pub(super) async fn on_update(mut trial: Trial<'_>) -> Result<Seen, Stumble> {
     let pairs = trial.catalogue.pairs(trial.key);
     let own: Vec<usize> = pairs.iter().map(|(own, _)| *own).collect();
     let defaults = if action == Reaction::SetDefault { trial.defaults(&own).await? } else { Values::new() };
-    let mut refusal = Stumble::Cannot("no other value was found for the parent's key".to_owned());
     let parent = trial.parent.clone();
-    for other in trial.maker.others(place, &parent, &columns).await? {
-        let set = other.iter().map(|(column, value)| {
-            let value = value.as_deref().map_or_else(|| "NULL".to_owned(), literal);
-            format!("{} = {value}", quoted(&table.columns[*column].name))
-        });
-        let set = set.collect::<Vec<_>>().join(", ");
-        let sql = format!("UPDATE {} SET {set} WHERE {}", table.only(), filter(table, &trial.parent_key));
-        match trial.act(&sql).await? {
+    let mut others = Vec::new();
+    // One column after the other: the child may not allow another value in each of them.
+    for column in &columns {
+        others.extend(trial.maker.others(place, &parent, &BTreeSet::from([*column])).await?.into_iter().take(TRIES));
+    }
+    if columns.len() > 1 {
+        others.extend(trial.maker.others(place, &parent, &columns).await?.into_iter().take(TRIES));
+    }
+    let mut last = Err(Stumble::Cannot("no other value was found for the parent's key".to_owned()));
+    for other in others {
+        match trial.act(&change(&trial, &other)).await? {
             Outcome::Ran => {
                 let changed = |to: usize| other.get(&to).or_else(|| parent.get(&to)).cloned().flatten();
                 let later = pairs.iter().map(|(own, to)| match action {
@@ -55,14 +59,26 @@ pub(super) async fn on_update(mut trial: Trial<'_>) -> Result<Seen, Stumble> {
                 });
                 return ran(&trial, &later.collect()).await;
             }
-            // Another value may be one that is not taken, or that suits the child too.
+            // Another value may be one that is not taken, or that suits the child.
             Outcome::Unreached(words) => {
-                refusal = Stumble::Cannot(format!("the parent's key cannot be changed: {words}"))
+                let reason = format!("the parent's key cannot be changed: {words}");
+                last = last.or(Err(Stumble::Cannot(reason)));
             }
+            outcome @ Outcome::Hindered(_) => last = Ok(stopped(&trial, action, "change", outcome).await?),
             outcome => return stopped(&trial, action, "change", outcome).await,
         }
     }
-    Err(refusal)
+    last
+}
+
+fn change(trial: &Trial<'_>, other: &Values) -> String {
+    let table = trial.parent_table();
+    let set = other.iter().map(|(column, value)| {
+        let value = value.as_deref().map_or_else(|| "NULL".to_owned(), literal);
+        format!("{} = {value}", quoted(&table.columns[*column].name))
+    });
+    let set = set.collect::<Vec<_>>().join(", ");
+    format!("UPDATE {} SET {set} WHERE {}", table.only(), filter(table, &trial.parent_key))
 }
 
 async fn ran(trial: &Trial<'_>, later: &Values) -> Result<Seen, Stumble> {

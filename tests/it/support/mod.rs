@@ -9,6 +9,7 @@ pub mod gate;
 pub mod job;
 pub mod npm;
 pub mod pgbouncer;
+pub mod pip;
 pub mod programs;
 pub mod proxy;
 pub mod redact;

@@ -1,29 +1,21 @@
 //! What a row must satisfy besides types and keys. In: a table and what is settled of a row. Out: conditions, each with
 //! the columns that decide it. Never asks the server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::super::catalogue::{Catalogue, Table};
 use super::super::expression::{with_value, words};
+use super::super::solve::Term;
 use super::super::values::nth;
 use super::{Values, filter};
 
-/// A condition, and the columns that decide it.
-#[derive(Debug, Clone)]
-pub(super) struct Condition {
-    /// As a reason names it.
-    pub(super) name: String,
-    pub(super) expression: String,
-    pub(super) columns: BTreeSet<usize>,
-}
-
 /// All conditions of a row of this table. One without columns decides nothing and is left out.
-pub(super) fn conditions(catalogue: &Catalogue, table: &Table, values: &Values) -> Vec<Condition> {
+pub(super) fn conditions(catalogue: &Catalogue, table: &Table, values: &Values) -> Vec<Term> {
     let mut all = Vec::new();
     let mut add = |name: String, expression: String| {
         let columns = columns_in(table, &expression);
         if !columns.is_empty() {
-            all.push(Condition { name, expression, columns });
+            all.push(Term { name, expression, columns });
         }
     };
     for check in &table.checks {
@@ -53,7 +45,7 @@ pub(super) fn conditions(catalogue: &Catalogue, table: &Table, values: &Values) 
 }
 
 /// A type that is not known is a condition of its own: the server is asked what it takes for a value.
-fn unknown(catalogue: &Catalogue, table: &Table) -> Vec<Condition> {
+fn unknown(catalogue: &Catalogue, table: &Table) -> Vec<Term> {
     let mut all = Vec::new();
     for (place, column) in table.columns.iter().enumerate() {
         let (_, oid, typmod, sql) = catalogue.base(column);
@@ -61,7 +53,7 @@ fn unknown(catalogue: &Catalogue, table: &Table) -> Vec<Condition> {
         let required = catalogue.not_null(column) && catalogue.default(column).is_none();
         if required && !column.generated && column.identity.is_empty() && value.is_none() {
             let name = format!("type {sql}");
-            all.push(Condition { name, expression: "true".to_owned(), columns: BTreeSet::from([place]) });
+            all.push(Term { name, expression: "true".to_owned(), columns: BTreeSet::from([place]) });
         }
     }
     all
@@ -81,8 +73,8 @@ pub(super) fn columns_in(table: &Table, expression: &str) -> BTreeSet<usize> {
 }
 
 /// Puts conditions that share a column together, with all their columns.
-pub(super) fn grouped(conditions: Vec<Condition>) -> Vec<(BTreeSet<usize>, Vec<Condition>)> {
-    let mut groups: Vec<(BTreeSet<usize>, Vec<Condition>)> = Vec::new();
+pub(super) fn grouped(conditions: Vec<Term>) -> Vec<(BTreeSet<usize>, Vec<Term>)> {
+    let mut groups: Vec<(BTreeSet<usize>, Vec<Term>)> = Vec::new();
     for condition in conditions {
         let mut joined = (condition.columns.clone(), vec![condition]);
         // Those that touch it become part of it.
@@ -99,10 +91,13 @@ pub(super) fn grouped(conditions: Vec<Condition>) -> Vec<(BTreeSet<usize>, Vec<C
     groups
 }
 
-/// The generated columns that expressions may name.
-pub(super) fn generated(table: &Table, columns: &BTreeSet<usize>) -> BTreeMap<String, String> {
+/// The generated columns that are made of these.
+pub(super) fn generated(table: &Table, columns: &BTreeSet<usize>) -> Vec<Term> {
     let made = table.columns.iter().filter(|column| column.generated);
-    made.filter_map(|column| Some((column.name.clone(), column.default.clone()?)))
-        .filter(|(_, from)| columns_in(table, from).is_subset(columns))
-        .collect()
+    made.filter_map(|column| {
+        let expression = column.default.clone()?;
+        let term = Term { name: column.name.clone(), columns: columns_in(table, &expression), expression };
+        term.columns.is_subset(columns).then_some(term)
+    })
+    .collect()
 }

@@ -19,7 +19,7 @@ use settle::Group;
 pub(super) type Values = BTreeMap<usize, Option<String>>;
 
 /// How many rows may need one another in a line.
-const DEEPEST: usize = 40;
+const DEEPEST: usize = 60;
 
 /// Makes rows in one transaction.
 pub(super) struct Maker<'a> {
@@ -36,6 +36,8 @@ pub(super) struct Maker<'a> {
     until: Option<usize>,
     /// A row that no other may come to reference.
     avoided: Option<(usize, Values)>,
+    /// Rows that were made to be referenced, with their table, where they may serve more than once.
+    made: Option<Vec<(usize, Values)>>,
 }
 
 /// A row under way.
@@ -50,8 +52,12 @@ struct Frame {
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn new(catalogue: &'a Catalogue, probe: &'a Probe<'a>) -> Self {
-        Self { catalogue, probe, number: 0, frames: Vec::new(), waiting: Vec::new(), until: None, avoided: None }
+    /// With `reuse` a row that was made to be referenced may be referenced by several: fewer rows, but one may be in the
+    /// way of another.
+    pub(super) fn new(catalogue: &'a Catalogue, probe: &'a Probe<'a>, reuse: bool) -> Self {
+        let made = reuse.then(Vec::new);
+        let (frames, waiting) = (Vec::new(), Vec::new());
+        Self { catalogue, probe, number: 0, frames, waiting, until: None, avoided: None, made }
     }
 
     /// From now on no row comes to reference this one, unless it has to.

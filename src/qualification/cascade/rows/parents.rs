@@ -61,9 +61,18 @@ impl Maker<'_> {
         if let Some(at) = self.frames.iter().rposition(|frame| frame.table == table) {
             return self.reserve(at, &referenced, &wanted).await;
         }
+        if let Some(values) = self.made_before(table, &referenced, &wanted) {
+            return Ok(values);
+        }
         let reason = match self.make(table, wanted.clone(), referenced.clone()).await {
             Ok(row) => match picked(&row, referenced.clone()) {
-                Some(values) => return Ok(values),
+                Some(values) => {
+                    // One that waits for another is not there yet.
+                    if let (None, Some(made)) = (self.until, &mut self.made) {
+                        made.push((table, row));
+                    }
+                    return Ok(values);
+                }
                 None => format!("the row of {} has no key", self.catalogue.tables[table].words()),
             },
             Err(Stumble::Cannot(reason)) => reason,
@@ -72,6 +81,15 @@ impl Maker<'_> {
         // Where no new row is to be had, as of a full table of constants, one that is there will do.
         let any = self.existing(table, &referenced, &wanted, true).await?;
         any.ok_or(Stumble::Cannot(reason))
+    }
+
+    /// The key of a row that was made to be referenced and has these values.
+    fn made_before(&self, table: usize, columns: &BTreeSet<usize>, wanted: &Values) -> Option<Values> {
+        let has = |row: &Values, values: &Values| values.iter().all(|(column, value)| row.get(column) == Some(value));
+        let avoided = |row: &Values| self.avoided.as_ref().is_some_and(|(other, key)| *other == table && has(row, key));
+        let rows =
+            self.made.iter().flatten().filter(|(other, row)| *other == table && has(row, wanted) && !avoided(row));
+        rows.into_iter().find_map(|(_, row)| picked(row, columns.iter().copied()))
     }
 
     /// The key of a row that is there and has these values.
@@ -95,6 +113,16 @@ impl Maker<'_> {
         let sql = format!("SELECT {} FROM {} WHERE {condition} LIMIT 1", texts.join(", "), facts.only());
         let rows = self.probe.ask(&sql).await?;
         Ok(rows.into_iter().next().map(|row| columns.iter().copied().zip(row).collect()))
+    }
+
+    /// A row that is there and has these values, whole.
+    pub(in super::super) async fn whole(&self, table: usize, wanted: &Values) -> Result<Option<Values>, Stumble> {
+        let facts = &self.catalogue.tables[table];
+        let names: Vec<String> = facts.columns.iter().map(|column| format!("{}::text", quoted(&column.name))).collect();
+        let (only, condition) = (facts.only(), filter(facts, wanted));
+        let rows =
+            self.probe.ask(&format!("SELECT {} FROM {only} WHERE {condition} LIMIT 1", names.join(", "))).await?;
+        Ok(rows.into_iter().next().map(|row| row.into_iter().enumerate().collect()))
     }
 
     /// Fixes the key of a row under way, so that another can reference it before it is inserted.

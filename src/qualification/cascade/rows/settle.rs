@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::super::candidates::{Of, candidates};
 use super::super::expression::Constants;
 use super::super::probe::Stumble;
-use super::super::solve::{Problem, Slot, Solution};
-use super::conditions::{Condition, conditions, generated, grouped};
+use super::super::solve::{Problem, Slot, Solution, Term};
+use super::conditions::{conditions, generated, grouped};
 use super::{Maker, Values};
 use crate::postgres::literal;
 
@@ -53,7 +53,7 @@ impl<'a> Maker<'a> {
         &mut self,
         depth: usize,
         columns: &BTreeSet<usize>,
-        conditions: &[Condition],
+        conditions: &[Term],
     ) -> Result<Group, Stumble> {
         let table = self.table(depth);
         let mut constants = Constants::default();
@@ -68,8 +68,8 @@ impl<'a> Maker<'a> {
         let mut problem = Problem {
             table: table.name.clone(),
             slots,
-            generated: generated(table, columns).into_iter().collect(),
-            conditions: conditions.iter().map(|condition| condition.expression.clone()).collect(),
+            generated: generated(table, columns),
+            conditions: conditions.to_vec(),
         };
         let solutions = problem.solve(self.probe).await?;
         if solutions.is_empty() {
@@ -110,6 +110,16 @@ impl<'a> Maker<'a> {
             *choice = format!("({choice})::{}", of.sql);
         }
         Slot { column: place, name: column.name.clone(), of, choices }
+    }
+
+    /// What these columns of a row to come would best hold, as far as conditions have a say in it.
+    pub(in super::super) async fn suggest(&mut self, table: usize, columns: &[usize]) -> Result<Values, Stumble> {
+        let need = columns.iter().copied().collect();
+        self.frames.push(super::Frame { table, values: Values::new(), suggested: Values::new(), need });
+        let depth = self.frames.len() - 1;
+        let groups = self.settle(depth).await;
+        self.frames.truncate(depth);
+        Ok(groups?.iter().flat_map(Group::chosen).filter(|(column, _)| columns.contains(column)).collect())
     }
 
     /// Other values for these columns of a row that is there, one more each time; the rest of it stays as it is.
