@@ -8,7 +8,8 @@ use schemagate::postgres::connect::{Dialer, Need};
 use schemagate::postgres::server_error::QueryError;
 use schemagate::postgres::startup::SessionParameters;
 use schemagate::postgres::url::Target;
-use schemagate::qualification::{Case, Verdict, cascade};
+use schemagate::protocol::{Case, Verdict};
+use schemagate::qualification::cascade;
 use schemagate::stop::Signals;
 
 use crate::support::connection::Rows;

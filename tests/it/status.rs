@@ -88,6 +88,7 @@ fn the_status_as_json_is_one_document() {
       "database": "127.0.0.1:[port]/[database] as user postgres",
       "history_exists": true,
       "history_table": "drizzle.__migrations__",
+      "invalid_indexes": [],
       "migrations": [
         {
           "applied_on": "[time]",
@@ -145,6 +146,7 @@ fn the_status_as_json_is_one_document() {
         }
       ],
       "server_version": "[version]",
+      "unvalidated_constraints": [],
       "up_to_date": false
     }
     "#);

@@ -9,7 +9,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::nid::Nid;
 use openssl::pkey::PKey;
 use schemagate::evidence::{self, Rendered, Written};
-use schemagate::qualification::{Case, Environment, Installed, Protocol, Step, Subject, Verdict};
+use schemagate::protocol::{Case, Environment, Installed, Protocol, Step, Subject, Verdict};
 use schemagate::report::qualification::{html, junit};
 use schemagate::settings::{EvidenceIds, Release};
 use schemagate::signing::SigningKey;
