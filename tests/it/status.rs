@@ -237,3 +237,44 @@ fn plan_and_status_write_nothing_and_need_only_select() {
     }
     database.execute(&format!("drop owned by {role}"));
 }
+
+#[test]
+fn the_check_fails_on_an_invalid_index_and_on_a_constraint_that_was_never_validated() {
+    let (database, folder) = (Database::new(), two());
+    job(&database, &folder, &["up"]).assert_code(0);
+    job(&database, &folder, &["status", "--check"]).assert_code(0);
+    database.execute("insert into a default values; alter table a add column x int; insert into a values (1), (1)");
+    // A unique index over what is not unique: what a concurrent build leaves.
+    database.connect().try_query("create unique index concurrently i on a (x)").unwrap_err();
+    let outcome = job(&database, &folder, &["status", "--check"]);
+    outcome.assert_code(3).assert_stdout("invalid index: public.i").assert_stderr("REINDEX INDEX CONCURRENTLY");
+    // Without the check it is shown, and is no failure.
+    job(&database, &folder, &["status"]).assert_code(0).assert_stdout("invalid index: public.i");
+    database.execute("drop index i; alter table a add constraint c check (x > 5) not valid");
+    let outcome = job(&database, &folder, &["status", "--check"]);
+    outcome
+        .assert_code(3)
+        .assert_stdout("constraint not validated: c of public.a")
+        .assert_stderr("VALIDATE CONSTRAINT");
+    let json = job(&database, &folder, &["status", "--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(document["unvalidated_constraints"], serde_json::json!(["c of public.a"]));
+    assert_eq!(document["invalid_indexes"], serde_json::json!([]));
+    // What is pending counts first.
+    folder.write("V3__c.sql", "select 1");
+    job(&database, &folder, &["status", "--check"]).assert_code(3).assert_stderr("1 pending");
+}
+
+#[test]
+fn a_constraint_that_is_declared_as_not_enforced_is_sound() {
+    let (database, folder) = (Database::new(), two());
+    job(&database, &folder, &["up"]).assert_code(0);
+    database.execute("alter table a add column x int");
+    let declared = database.connect().try_query("alter table a add constraint c check (x > 5) not enforced");
+    if declared.is_err() {
+        // Only PostgreSQL 18 has such constraints.
+        assert!(database.value("show server_version_num").unwrap().as_str() < "180000");
+        return;
+    }
+    job(&database, &folder, &["status", "--check"]).assert_code(0);
+}
