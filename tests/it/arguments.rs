@@ -75,7 +75,10 @@ fn shell_syntax_gets_the_hint_that_no_shell_is_involved() {
 #[test]
 fn an_unknown_command_is_answered_with_the_nearest_or_with_all() {
     assert!(wrong(&["staus"]).contains("a similar subcommand exists: 'status'"));
-    assert!(wrong(&["migrate"]).contains("hint: the commands are up, plan, status, adopt, qualify, new, evidence; without one it is up"));
+    assert!(
+        wrong(&["migrate"])
+            .contains("hint: the commands are up, plan, status, adopt, qualify, new, evidence; without one it is up")
+    );
     assert!(wrong(&["--migration", "x"]).contains("a similar argument exists: '--migrations'"));
 }
 
