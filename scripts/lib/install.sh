@@ -86,6 +86,16 @@ need_npm() {
     if ! command -v npm >/dev/null || ! command -v node >/dev/null; then install_packages npm; fi
 }
 
+# Virtual environments, which Debian leaves out of its python3.
+need_python() {
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then install_packages python3 python3-venv; fi
+}
+
+# The manual's commands for a key pair are run by the tests.
+need_openssl() {
+    if ! command -v openssl >/dev/null; then install_packages openssl; fi
+}
+
 target_folder() {
     cargo metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
 }

@@ -100,23 +100,33 @@ fn identity(protocol: &Protocol, kid: Option<&str>) -> String {
     ];
     let platform = subject.release.platform.iter().map(|(name, value)| (name.as_str(), value.clone()));
     let row = |(name, value): (&str, String)| {
-        format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(name), escape(&value))
+        // In these letters an I is no l.
+        let class = if MONO.contains(&name) { " class=\"mono\"" } else { "" };
+        format!("<tr><th scope=\"row\">{}</th><td{class}>{}</td></tr>\n", escape(name), escape(&value))
     };
     let rows: String = rows.into_iter().chain(platform).map(row).collect();
     format!("<table class=\"identity dense\">\n<tbody>\n{rows}</tbody>\n</table>\n")
 }
 
+const MONO: [&str; 6] =
+    ["Run", "Git commit", "System state (SHA-256)", "System identifier", "Tool (SHA-256)", "Signed by key"];
+
 fn steps(protocol: &Protocol) -> String {
     let row = |step: &Step| {
+        let passed = step.cases.iter().filter(|case| case.verdict == Verdict::Passed).count();
         format!(
-            "<tr><th scope=\"row\">{}<br/>{}</th><td>{}</td><td>{}</td><td>{}</td>{}<td>{}<br/>{}</td></tr>\n",
+            "<tr><th scope=\"row\">{}<br/>{}</th><td>{}</td><td>{}</td><td>{}</td>\
+             <td class=\"verdict {}\">{}<small>{passed} of {}</small></td><td>{}<br/>{}</td></tr>\n",
             escape(&step.id),
             escape(&step.title),
             escape(&step.requirement),
             escape(&step.expected),
             escape(&step.actual),
-            verdict_cell(step.verdict()),
-            escape(&rfc3339(step.started)),
+            class(step.verdict()),
+            step.verdict().words(),
+            counted(step.cases.len(), "case"),
+            // A line break is the only one that reads well in a narrow column.
+            rfc3339(step.started).replace('T', "<br/>"),
             escape(&duration_text(step.duration)),
         )
     };
@@ -191,7 +201,7 @@ fn migrations(protocol: &Protocol) -> String {
             )
         })
         .collect();
-    let columns = [("Version", 15), ("File", 29), ("SHA-256", 28), ("Checksum in the history", 19), ("Bytes", 9)];
+    let columns = [("Version", 13), ("File", 28), ("SHA-256", 31), ("Checksum in the history", 19), ("Bytes", 9)];
     table("Migrations", "dense", &columns, &rows)
 }
 
