@@ -296,9 +296,11 @@ fn connect_code(error: &ConnectError) -> ExitCode {
 fn history_code(error: &HistoryError) -> ExitCode {
     match error {
         HistoryError::Query { source, .. } => own_statement_code(source),
-        HistoryError::Shape { .. } | HistoryError::NotDrizzle { .. } | HistoryError::NoSchema { .. } => {
-            ExitCode::Configuration
-        }
+        HistoryError::Shape { .. }
+        | HistoryError::TrailShape { .. }
+        | HistoryError::NotDrizzle { .. }
+        | HistoryError::NoSchema { .. } => ExitCode::Configuration,
+        HistoryError::TrailNotWritable { .. } | HistoryError::TrailNotReadable { .. } => ExitCode::NotPermitted,
         HistoryError::Row { .. } | HistoryError::Twice { .. } | HistoryError::Elsewhere { .. } => ExitCode::Refused,
         HistoryError::Incomplete { .. } => ExitCode::Defect,
     }

@@ -234,6 +234,17 @@ fn history_details(error: &HistoryError) -> Details {
             "SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table \
              that does not exist yet",
         ]),
+        HistoryError::TrailShape { table, .. } => untouched(&[&format!(
+            "rename {}, which schemagate did not make: the audit trail is a table of its own under that name",
+            table.quoted()
+        )]),
+        HistoryError::TrailNotWritable { table } => untouched(&[&format!(
+            "GRANT SELECT, INSERT ON {} TO this role: what is changed is to be on record",
+            table.quoted()
+        )]),
+        HistoryError::TrailNotReadable { table } => {
+            untouched(&[&format!("GRANT SELECT ON {} TO this role", table.quoted())])
+        }
         HistoryError::NotDrizzle { .. } => {
             untouched(&["SCHEMAGATE_DRIZZLE_TABLE must name the table that Drizzle writes (id, hash, created_at)"])
         }

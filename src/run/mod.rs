@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::adopt::renumber;
 use crate::apply::{ApplyError, DatabaseState};
 use crate::error::Error;
+use crate::history::runs::{self, Trail};
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{MigrationSet, Origin, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
@@ -87,6 +88,20 @@ impl Run<'_> {
         }
         tracing::debug!(server = session.server.address, version = session.server.version, "connected");
         Ok(Looked { session, reading })
+    }
+
+    /// Reads the whole audit trail.
+    ///
+    /// # Errors
+    /// [`Error`] of the connection or the history; [`HistoryError::TrailShape`], [`HistoryError::TrailNotReadable`].
+    pub async fn trail(&mut self) -> Result<Trail, Error> {
+        let Looked { session, reading } = self.look(Need::Read).await?;
+        let mut trail = runs::read(&session, &reading.trail, reading.table.exists).await?;
+        let identifier = runs::system_identifier(&session).await;
+        trail.system_identifier =
+            identifier.map_err(|source| Error::Query { doing: "reading the server's identifier", source })?;
+        session.close().await;
+        Ok(trail)
     }
 
     /// One message and its answer, unless the run is to end first. Nothing is open that would have to be undone.
