@@ -1,6 +1,8 @@
 //! Everything that can keep a release out, and the one map from it to an exit code. In: the rooms' own errors.
 //! Out: a code. The words are in `report::failure`.
 
+mod reason;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
