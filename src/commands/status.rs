@@ -7,9 +7,12 @@ use tokio::time::Instant;
 use schemagate::apply::DatabaseState;
 use schemagate::error::Error;
 use schemagate::history::HistoryError;
+use schemagate::history::runs::{self, Trail};
 use schemagate::plan::compare;
 use schemagate::postgres::connect::Need;
 use schemagate::report::status::{self as report, Counts, Place};
+use schemagate::report::trail as report_trail;
+use schemagate::run::Looked;
 use schemagate::settings::Settings;
 use schemagate::stop::Stop;
 
@@ -52,6 +55,7 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
             continue;
         }
         let described = looked.session.server.place.clone();
+        let trail = read_trail(&looked).await;
         let place = Place {
             target: &described,
             server_version: &looked.session.server.version,
@@ -63,8 +67,8 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
             tracing::info!("of the pending, Drizzle has applied {adoptable}: the next `schemagate up` adopts them");
         }
         let printed = match format {
-            Format::Text => super::print(&report::text(place, &entries)),
-            Format::Json => super::print(&[report::json(place, &entries).to_string()]),
+            Format::Text => super::print(&report::text(place, &entries, &trail)),
+            Format::Json => super::print(&[report::json(place, &entries, &trail).to_string()]),
         };
         looked.session.close().await;
         printed?;
@@ -74,4 +78,13 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
             false => Ok(()),
         };
     }
+}
+
+/// The audit trail; one that is broken, or that this role may not read, is told and changes no exit code.
+async fn read_trail(looked: &Looked) -> Result<Trail, HistoryError> {
+    let trail = runs::read(&looked.session, &looked.reading.trail, looked.reading.table.exists).await;
+    for fault in trail.iter().flat_map(report_trail::faults) {
+        tracing::warn!("{fault}");
+    }
+    trail
 }

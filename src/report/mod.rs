@@ -12,3 +12,4 @@ pub mod status;
 pub mod summary;
 pub mod table;
 pub mod termination;
+pub mod trail;

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::table::align;
-use crate::history::{HalfDone, HistoryTable};
+use super::trail;
+use crate::history::runs::Trail;
+use crate::history::{HalfDone, HistoryError, HistoryTable};
 use crate::plan::{Entry, State};
 
 /// How many entries are in each state.
@@ -64,7 +66,7 @@ pub struct Place<'a> {
 }
 
 /// The status as lines.
-pub fn text(place: Place<'_>, entries: &[Entry<'_>]) -> Vec<String> {
+pub fn text(place: Place<'_>, entries: &[Entry<'_>], runs: &Result<Trail, HistoryError>) -> Vec<String> {
     let exists = if place.table.exists { "" } else { " (does not exist yet)" };
     let mut lines = vec![
         format!("database  {} (PostgreSQL {})", place.target, place.server_version),
@@ -87,6 +89,8 @@ pub fn text(place: Place<'_>, entries: &[Entry<'_>]) -> Vec<String> {
     let counts = Counts::of(entries);
     lines.push(String::new());
     lines.push(counts.words());
+    lines.push(String::new());
+    lines.extend(trail::lines(runs));
     lines
 }
 
@@ -103,7 +107,7 @@ fn state_word(place: Place<'_>, entry: &Entry<'_>) -> &'static str {
 }
 
 /// The status as a document.
-pub fn json(place: Place<'_>, entries: &[Entry<'_>]) -> Value {
+pub fn json(place: Place<'_>, entries: &[Entry<'_>], runs: &Result<Trail, HistoryError>) -> Value {
     let counts = Counts::of(entries);
     let migrations: Vec<Value> = entries
         .iter()
@@ -133,5 +137,6 @@ pub fn json(place: Place<'_>, entries: &[Entry<'_>]) -> Value {
             "ahead": counts.ahead,
         },
         "migrations": migrations,
+        "audit_trail": trail::json(runs),
     })
 }
