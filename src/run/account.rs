@@ -92,9 +92,11 @@ impl Run<'_> {
             Ok(Some(writer)) => {
                 let migrations: Vec<RunMigration> = progress.applied.iter().map(Applied::recorded).collect();
                 let sql = writer.record_sql(command, &failed(error), &migrations, &[]);
-                match self.write(session, &sql).await {
-                    Ok(()) => account.settled = true,
-                    Err(reason) => tracing::warn!("the failure could not be written into the audit trail: {reason}"),
+                let written = self.write(session, &sql).await;
+                // Over another session it may still be written where it was this one that was at fault.
+                account.settled = !matches!(written, Err(QueryError::Lost { .. }));
+                if let Err(reason) = written {
+                    tracing::warn!("the failure could not be written into the audit trail: {reason}");
                 }
             }
             // The failure itself says so, or a warning did.
@@ -135,7 +137,7 @@ impl Run<'_> {
         let written = match reading.trail.writer(&account.facts) {
             Ok(Some(writer)) => {
                 let sql = writer.record_sql(RunCommand::Up, outcome, migrations, &[]);
-                self.write(&session, &sql).await
+                self.write(&session, &sql).await.map_err(|error| error.to_string())
             }
             Ok(None) => Err("there is none, and this role may not create it".to_owned()),
             Err(error) => Err(error.to_string()),
@@ -146,7 +148,7 @@ impl Run<'_> {
 
     /// Writes a row in a transaction of its own. There is no BEGIN and no COMMIT: were a transaction of the run still open,
     /// nothing of it would be committed by this.
-    async fn write(&self, session: &Session, sql: &str) -> Result<(), String> {
+    async fn write(&self, session: &Session, sql: &str) -> Result<(), QueryError> {
         let limit = self.stop.left().map_or(LONGEST_WRITE, |left| left.saturating_sub(LAST_WORDS));
         let sql = format!(
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE; {}{sql}",
@@ -157,7 +159,7 @@ impl Run<'_> {
             loop {
                 match session.query(&sql).await {
                     Err(QueryError::Server(error)) if error.sqlstate == "57014" && tries < TRIES => tries += 1,
-                    ended => return ended.map(drop).map_err(|error| error.to_string()),
+                    ended => return ended.map(drop),
                 }
             }
         };
@@ -165,7 +167,7 @@ impl Run<'_> {
             Ok(ended) => ended,
             Err(_) => {
                 session.canceller().cancel().await;
-                Err("the server did not answer in time".to_owned())
+                Err(QueryError::Protocol { reason: "no answer in time".to_owned() })
             }
         }
     }

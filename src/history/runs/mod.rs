@@ -20,6 +20,10 @@ use crate::settings::TableName;
 pub const TABLE: &str = "__migration_runs__";
 /// The function that refuses to change a row, in the same schema.
 const REFUSE: &str = "__migration_runs_are_kept__";
+/// Its body. Where the catalogue has another, somebody has replaced it: this text is part of what is promised.
+const REFUSE_BODY: &str = " BEGIN RAISE EXCEPTION USING ERRCODE = '42501', MESSAGE = \
+    pg_catalog.format('%I.%I is append-only: a row of the audit trail is never changed or removed', \
+    TG_TABLE_SCHEMA, TG_TABLE_NAME); END ";
 
 /// The table as one reading found it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::row::{CHAIN, Column, FIELDS};
-use super::{ChainFault, Found, REFUSE, Row, TrailTable, chain};
+use super::{ChainFault, Found, REFUSE, REFUSE_BODY, Row, TrailTable, chain};
 use crate::history::HistoryError;
 use crate::postgres::literal;
 use crate::postgres::server_error::QueryError;
@@ -84,10 +84,11 @@ fn read_sql(table: &TrailTable, exists: bool, history_exists: bool) -> String {
         "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; \
          SELECT pg_catalog.current_database(), (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger t \
          JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = n.oid AND p.proname = {refuse} \
+         JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = n.oid AND p.proname = {refuse} AND p.prosrc = {body} \
          WHERE n.nspname = {schema} AND c.relname = {name} AND t.tgenabled = 'A'); \
          {versions}; {rows}",
         refuse = literal(REFUSE),
+        body = literal(REFUSE_BODY),
         schema = literal(table.name.schema().unwrap_or_default()),
         name = literal(table.name.table()),
     )
