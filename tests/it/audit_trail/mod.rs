@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::support::auditor;
 use crate::support::database::Database;
 use crate::support::job::{Job, Outcome};
 
@@ -45,18 +46,9 @@ fn status(database: &Database) -> Outcome {
     Job::on(database).args(["status", "--format", "json"]).run()
 }
 
-/// The query that README.md gives to auditors.
-fn auditors_query() -> String {
-    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).unwrap();
-    let (_, section) = readme.split_once("\n## The audit trail\n").unwrap();
-    let (_, from) = section.split_once("```sql\n").unwrap();
-    from.split_once(";\n```").unwrap().0.to_owned()
-}
-
 /// The first row that the auditor's query finds broken.
 fn broken_by_sql(database: &Database) -> Option<i64> {
-    let sql = format!("select min(sequence) filter (where intact is not true) from ({}) q", auditors_query());
+    let sql = format!("select min(sequence) filter (where intact is not true) from ({}) q", auditor::query());
     database.value(&sql).map(|sequence| sequence.parse().unwrap())
 }
 

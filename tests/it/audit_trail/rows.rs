@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{assert_intact, one_row, rows, said};
+use crate::support::auditor;
 use crate::support::database::{Database, TRAIL};
 use crate::support::folder::Migrations;
 use crate::support::job::{Job, Outcome};
@@ -232,7 +233,7 @@ fn a_commit_that_the_database_cannot_write_down_keeps_no_release_out() {
     let mut session = database.address().connect(&latin);
     let commit = session.value(&format!("select git_commit from {TRAIL}"));
     let text = session.value(&format!("select migrations::text from {TRAIL}"));
-    let intact = session.value(&format!("select bool_and(intact) from ({}) q", super::auditors_query()));
+    let intact = session.value(&format!("select bool_and(intact) from ({}) q", auditor::query()));
     drop(session);
     database.execute(&format!("drop database {latin} with (force)"));
     outcome.assert_code(0);
