@@ -1,6 +1,8 @@
 //! Everything that can keep a release out, and the one map from it to an exit code. In: the rooms' own errors.
 //! Out: a code. The words are in `report::failure`.
 
+mod reason;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -343,9 +345,11 @@ fn connect_code(error: &ConnectError) -> ExitCode {
 fn history_code(error: &HistoryError) -> ExitCode {
     match error {
         HistoryError::Query { source, .. } => own_statement_code(source),
-        HistoryError::Shape { .. } | HistoryError::NotDrizzle { .. } | HistoryError::NoSchema { .. } => {
-            ExitCode::Configuration
-        }
+        HistoryError::Shape { .. }
+        | HistoryError::TrailShape { .. }
+        | HistoryError::NotDrizzle { .. }
+        | HistoryError::NoSchema { .. } => ExitCode::Configuration,
+        HistoryError::TrailNotWritable { .. } | HistoryError::TrailNotReadable { .. } => ExitCode::NotPermitted,
         HistoryError::Row { .. } | HistoryError::Twice { .. } | HistoryError::Elsewhere { .. } => ExitCode::Refused,
         HistoryError::Incomplete { .. } => ExitCode::Defect,
     }

@@ -32,8 +32,11 @@ impl StopReason {
 /// What every wait of a run watches.
 #[derive(Debug, Clone)]
 pub struct Stop {
-    receiver: watch::Receiver<Option<StopReason>>,
+    receiver: watch::Receiver<Option<Told>>,
 }
+
+/// The word, and when it came.
+type Told = (StopReason, Instant);
 
 impl Stop {
     /// One that never comes: for what must be put in order also when the run is to end.
@@ -43,19 +46,24 @@ impl Stop {
 
     /// The reason, once there is one.
     pub fn reason(&self) -> Option<StopReason> {
-        *self.receiver.borrow()
+        self.receiver.borrow().map(|(reason, _)| reason)
     }
 
     /// Ends when the run is to end; never, where it is not.
     pub async fn wait(&mut self) -> StopReason {
         loop {
-            if let Some(reason) = *self.receiver.borrow_and_update() {
+            if let Some((reason, _)) = *self.receiver.borrow_and_update() {
                 return reason;
             }
             if self.receiver.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// How long the run still has before it is left, once it is to end.
+    pub fn left(&self) -> Option<Duration> {
+        self.receiver.borrow().map(|(_, at)| LIMIT.saturating_sub(at.elapsed()))
     }
 
     /// Pauses for `duration`, or ends early with the reason to stop.
@@ -90,7 +98,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// ignored, and a run that is stuck in a write to a full pipe could not hear it.
 #[derive(Debug)]
 pub struct Signals {
-    stop: watch::Receiver<Option<StopReason>>,
+    stop: watch::Receiver<Option<Told>>,
     leave: oneshot::Receiver<Leave>,
     deadline: oneshot::Sender<Duration>,
 }
@@ -150,11 +158,11 @@ impl Signals {
 struct Listener {
     interrupt: Signal,
     terminate: Signal,
-    sender: watch::Sender<Option<StopReason>>,
+    sender: watch::Sender<Option<Told>>,
 }
 
 impl Listener {
-    fn new(sender: watch::Sender<Option<StopReason>>) -> std::io::Result<Self> {
+    fn new(sender: watch::Sender<Option<Told>>) -> std::io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, sender })
     }
 
@@ -170,7 +178,7 @@ impl Listener {
         tokio::pin!(limit);
         let mut deadline_passed = false;
         let mut signals_seen = 0;
-        let mut first: Option<(StopReason, Instant)> = None;
+        let mut first: Option<Told> = None;
         loop {
             let last = first.map_or_else(Instant::now, |(_, at)| at + LIMIT);
             let reason = tokio::select! {
@@ -188,7 +196,7 @@ impl Listener {
             }
             if first.is_none() {
                 first = Some((reason, Instant::now()));
-                self.sender.send_replace(Some(reason));
+                self.sender.send_replace(first);
             }
         }
     }

@@ -8,13 +8,13 @@ mod renumber;
 
 use std::fmt;
 
-use crate::history::{AppliedMigration, DrizzleHistory, HistoryTable, Reading};
+use crate::history::{AppliedMigration, DrizzleHistory, Reading};
 use crate::migrations::{Migration, MigrationSet};
 use crate::settings::TableName;
 
 pub use baseline::{Baseline, missing};
 pub use matching::find;
-pub use record::record_sql;
+pub use record::{decisions, record_sql};
 pub use renumber::renumber;
 
 /// Why a migration is recorded without running it.
@@ -296,11 +296,6 @@ impl Adoption<'_> {
             crate::postgres::counted(self.adopted.len(), "migration")
         )
     }
-}
-
-/// The table in which decisions are kept, beside the history.
-fn decisions_table(table: &HistoryTable) -> TableName {
-    TableName::new(table.name.schema(), "__migration_adoptions__")
 }
 
 /// Where the rows came from, in words.

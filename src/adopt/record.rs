@@ -1,10 +1,10 @@
-//! The message that records an adoption. In: what is to be recorded, the history table, a transaction id. Out: SQL that
-//! ends with COMMIT and fails unless all of it is there.
+//! The message that records an adoption, and what the audit trail says of it. In: what is to be recorded, the history
+//! table, a transaction id. Out: SQL that ends with COMMIT and fails unless all of it is there.
 
-use super::{Adoption, Reason, decisions_table};
-use crate::history::{HistoryTable, Mirror, Reading};
+use super::{Adopted, Adoption, Reason};
+use crate::history::runs::{RunMigration, sha256};
+use crate::history::{Mirror, Reading};
 use crate::migrations::Migration;
-use crate::postgres::literal;
 
 /// Everything after the fence, in one message.
 pub fn record_sql(
@@ -12,14 +12,13 @@ pub fn record_sql(
     reading: &Reading,
     mirror: Option<&Mirror>,
     transaction_id: &str,
-    source: &str,
+    trail: Option<&str>,
 ) -> String {
     let table = &reading.table;
     let mut statements = Vec::new();
     if !table.exists {
         statements.push(table.create_sql());
     }
-    statements.push(create_decisions_sql(table));
     statements.extend(mirror.filter(|_| reading.drizzle.is_none()).map(Mirror::create_sql));
     for adopted in &adoption.adopted {
         statements.push(table.record_sql(adopted.migration, transaction_id));
@@ -30,41 +29,37 @@ pub fn record_sql(
         let row = adopted.migration.drizzle().filter(|_| !known);
         statements.extend(mirror.zip(row).map(|(mirror, row)| mirror.record_sql(row)));
     }
-    statements.push(decisions_sql(adoption, table, source));
     let migrations: Vec<&Migration> = adoption.adopted.iter().map(|adopted| adopted.migration).collect();
     statements.push(table.prove_sql(migrations.iter().copied(), reading.applied.len() + migrations.len()));
+    statements.extend(trail.map(ToOwned::to_owned));
     statements.push("COMMIT".to_owned());
     statements.join("; ")
 }
 
-fn create_decisions_sql(table: &HistoryTable) -> String {
-    format!(
-        "CREATE TABLE IF NOT EXISTS {} (version pg_catalog.int8, name pg_catalog.text NOT NULL, \
-         decision pg_catalog.text NOT NULL, source pg_catalog.text NOT NULL, \
-         decided_on pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), \
-         decided_by pg_catalog.text NOT NULL DEFAULT session_user, tool pg_catalog.text NOT NULL)",
-        decisions_table(table).quoted()
-    )
-}
-
-/// One row for each migration, and one for each row that is passed over.
-fn decisions_sql(adoption: &Adoption<'_>, table: &HistoryTable, source: &str) -> String {
-    let tool = literal(concat!("schemagate ", env!("CARGO_PKG_VERSION")));
-    let row = |version: &str, name: &str, decision: &str, source: &str| {
-        format!("({version}, {}, {}, {}, {tool})", literal(name), literal(decision), literal(source))
-    };
-    let migrations = adoption.adopted.iter().map(|adopted| {
+/// What was decided, for the audit trail: one entry for each migration, and one for each row that is passed over.
+pub fn decisions(adoption: &Adoption<'_>, source: &str) -> Vec<RunMigration> {
+    let of = |adopted: &Adopted<'_>| {
         let from = match &adopted.reason {
             Reason::Recorded { row } => format!("{source} {row}"),
             _ => source.to_owned(),
         };
-        row(&adopted.migration.version().to_string(), adopted.migration.file(), adopted.reason.word(), &from)
-    });
-    let rows = adoption.passed_over.iter().map(|name| row("NULL", name, "passed over", source));
-    let values: Vec<String> = migrations.chain(rows).collect();
-    format!(
-        "INSERT INTO {} (version, name, decision, source, tool) VALUES {}",
-        decisions_table(table).quoted(),
-        values.join(", ")
-    )
+        RunMigration {
+            version: Some(adopted.migration.version().get()),
+            file: adopted.migration.file().to_owned(),
+            // A file that is gone by now is recorded all the same: it is not run.
+            sha256: adopted.migration.read().ok().map(|text| sha256(&text)),
+            duration_ms: None,
+            decision: Some(adopted.reason.word().to_owned()),
+            source: Some(from),
+        }
+    };
+    let passed_over = |name: &String| RunMigration {
+        version: None,
+        file: name.clone(),
+        sha256: None,
+        duration_ms: None,
+        decision: Some("passed over".to_owned()),
+        source: Some(source.to_owned()),
+    };
+    adoption.adopted.iter().map(of).chain(adoption.passed_over.iter().map(passed_over)).collect()
 }

@@ -7,7 +7,7 @@ use crate::postgres::server_error::{QueryError, ServerError};
 use super::locate::{broken_protocol, locate};
 use super::message::BEFORE_CONSTRAINTS;
 use super::transaction::{Failed, Part, Transaction};
-use super::{ApplyError, Cause, DatabaseState, Phase, Statement};
+use super::{ApplyError, Cause, DatabaseState, Phase, Statement, WRITING_TRAIL};
 
 impl Transaction<'_, '_> {
     pub(super) fn failure(&self, failed: Failed, state: DatabaseState) -> ApplyError {
@@ -28,6 +28,10 @@ impl Transaction<'_, '_> {
             Part::Record(index) if server.lost_to_other_sessions() => {
                 self.migration_failure(index, Phase::Record, None, server, state)
             }
+            Part::Trail if server.lost_to_other_sessions() => {
+                let last = self.batch.migrations.len().saturating_sub(1);
+                self.migration_failure(last, Phase::Trail, None, server, state)
+            }
             Part::CreateTable if server.lost_to_other_sessions() => {
                 self.migration_failure(0, Phase::Record, None, server, state)
             }
@@ -41,9 +45,12 @@ impl Transaction<'_, '_> {
                 let last = self.batch.migrations.len().saturating_sub(1);
                 self.migration_failure(last, Phase::Commit, None, server, state)
             }
-            Part::Encoding(_) | Part::Record(_) | Part::CreateTable => {
-                let doing =
-                    if part == Part::CreateTable { "creating the history table" } else { "recording a migration" };
+            Part::Encoding(_) | Part::Record(_) | Part::CreateTable | Part::Trail => {
+                let doing = match part {
+                    Part::CreateTable => "creating the history table",
+                    Part::Trail => WRITING_TRAIL,
+                    _ => "recording a migration",
+                };
                 ApplyError::Own { doing, source: QueryError::Server(Box::new(server)), state }
             }
         }

@@ -70,6 +70,8 @@ pub enum Phase {
     DeferredConstraints,
     /// When its row was written into the history.
     Record,
+    /// When the run was written into the audit trail, before the COMMIT.
+    Trail,
     /// At COMMIT.
     Commit,
 }

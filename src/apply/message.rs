@@ -1,6 +1,7 @@
 //! The messages of a transaction that are ours: the fence that opens it, the row of each file, the reading back.
 //! In: a lock, a transaction id, a migration. Out: SQL. Sends only the first, whose answer must be awaited.
 
+use crate::history::runs::{RunCommand, RunMigration, RunOutcome};
 use crate::migrations::{Migration, Version};
 use crate::plan::Batch;
 use crate::postgres::literal;
@@ -8,7 +9,7 @@ use crate::postgres::lock::{LockKey, POINT_SQL};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
 
-use super::{ApplyError, Context, DatabaseState, Progress, RESET, RESTORE, RecoveryPoint};
+use super::{Applied, ApplyError, Context, DatabaseState, Progress, RESET, RESTORE, RecoveryPoint};
 
 /// Of the record message, the place of the statement that says whether the transaction is still the batch's.
 pub(super) const FENCE: usize = 2;
@@ -72,6 +73,19 @@ fn fence_sql(id: &str) -> String {
         "SELECT CASE WHEN {ours} THEN true ELSE false END; \
          SELECT CASE WHEN {ours} THEN true ELSE pg_catalog.pg_terminate_backend(pg_catalog.pg_backend_pid()) END"
     )
+}
+
+/// The statements that write the run into the audit trail, once nothing but the COMMIT is left to do; nothing before the
+/// last batch. `measured` are of the open transaction.
+pub(super) fn trail_sql(
+    context: &Context<'_>,
+    progress: &Progress,
+    done: Option<RunMigration>,
+    measured: &[RunMigration],
+) -> Option<String> {
+    let writer = context.trail.as_ref().filter(|_| context.last)?;
+    let known: Vec<RunMigration> = progress.applied.iter().map(Applied::recorded).chain(done).collect();
+    Some(writer.record_sql(RunCommand::Up, &RunOutcome::Done, &known, measured))
 }
 
 /// What the history must hold once the batch is committed; it fails where that is not so.

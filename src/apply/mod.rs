@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+use crate::history::runs::{RunMigration, TrailWriter};
 use crate::history::{HistoryTable, Mirror};
-use crate::migrations::Version;
+use crate::migrations::{Migration, Version};
 use crate::plan::Batch;
 use crate::postgres::lock::LockKey;
 use crate::postgres::milliseconds;
@@ -30,6 +31,8 @@ pub use message::open;
 const RESTORE: &str = include_str!("restore.sql");
 /// What a reset sends besides: session state that outlives a rollback.
 const RESET: &str = "RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES; ";
+/// What is being done when a run is written into the audit trail.
+pub const WRITING_TRAIL: &str = "writing the audit trail";
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -46,6 +49,10 @@ pub struct Context<'a> {
     pub mirror: Option<Mirror>,
     /// Whether the first transaction makes that table.
     pub mirror_is_new: bool,
+    /// Writes the run into the audit trail, with what is committed last; none where there is no trail.
+    pub trail: Option<TrailWriter>,
+    /// Whether the batch that runs is the last one.
+    pub last: bool,
     /// The lock held.
     pub key: LockKey,
     /// Statements that put our own settings back after `RESET ALL`.
@@ -85,8 +92,29 @@ pub struct Applied {
     pub version: Version,
     /// Its file.
     pub file: String,
-    /// How long its statements took.
+    /// How long its statements took; zero where the answer was lost.
     pub elapsed: Duration,
+    /// SHA-256 of the file, where it was computed.
+    pub sha256: Option<String>,
+}
+
+impl Applied {
+    /// A migration that is committed, or about to be.
+    pub fn of(migration: &Migration, elapsed: Duration, sha256: Option<String>) -> Self {
+        Self { version: migration.version(), file: migration.file().to_owned(), elapsed, sha256 }
+    }
+
+    /// As the audit trail records it.
+    pub fn recorded(&self) -> RunMigration {
+        RunMigration {
+            version: Some(self.version.get()),
+            file: self.file.clone(),
+            sha256: self.sha256.clone(),
+            duration_ms: (!self.elapsed.is_zero()).then(|| milliseconds(self.elapsed)),
+            decision: None,
+            source: None,
+        }
+    }
 }
 
 /// A place in the server's log of changes, to recover to.
@@ -147,6 +175,7 @@ pub async fn apply(
         if let Some(reason) = context.stop.reason() {
             return Err(ApplyError::Stopped { reason, during: None, state: DatabaseState::between(progress) });
         }
+        context.last = number + 1 == batches.len();
         tracing::debug!(batch = number + 1, migrations = batch.migrations.len(), "batch begins");
         run_batch(context, batch, progress).await?;
         context.created();
@@ -196,9 +225,17 @@ async fn run_batch(context: &mut Context<'_>, batch: &Batch<'_>, progress: &mut 
     }
 }
 
+/// The statements that put a session back, and our own settings after that.
+pub fn put_back_sql(settings_sql: &str) -> String {
+    format!("RESET SESSION AUTHORIZATION; RESET ROLE; {RESET}{settings_sql}")
+}
+
 /// Puts the session back outside a transaction: prepared statements and temporary tables outlive a rollback.
 async fn put_back(context: &Context<'_>) -> Result<(), ApplyError> {
-    let sql = format!("RESET SESSION AUTHORIZATION; RESET ROLE; {RESET}{}", context.settings_sql);
-    context.session.query(&sql).await.map_err(|error| ApplyError::own("putting the session back", error))?;
+    context
+        .session
+        .query(&put_back_sql(&context.settings_sql))
+        .await
+        .map_err(|error| ApplyError::own("putting the session back", error))?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use tokio::time::Instant;
 
+use crate::history::runs::sha256;
 use crate::migrations::script::{ConcurrentIndex, LoneStatement};
 use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
@@ -16,7 +17,7 @@ use crate::stop::StopReason;
 
 use super::index::{Found, find, left_by_reindex, make_room};
 use super::locate::{broken_protocol, locate};
-use super::message::{begin, read_back_sql, record_message};
+use super::message::{begin, read_back_sql, record_message, trail_sql};
 use super::wait::{Ended, Wait, ask};
 use super::{
     Applied, ApplyError, Cause, Context, DatabaseState, FIRST_PAUSE, Phase, Progress, RecoveryPoint, part, put_back,
@@ -62,12 +63,10 @@ pub(super) async fn run(
         run_statement(context, &mut work, statement, &sql).await?;
     }
     put_back(context).await?;
-    record(context, &mut work, batch, progress).await?;
-    progress.applied.push(Applied {
-        version: reviewed.migration.version(),
-        file: work.file().to_owned(),
-        elapsed: started.elapsed(),
-    });
+    let hash = context.trail.as_ref().map(|_| sha256(&text));
+    let done = Applied::of(reviewed.migration, started.elapsed(), hash);
+    record(context, &mut work, batch, progress, &done).await?;
+    progress.applied.push(done);
     Ok(())
 }
 
@@ -154,7 +153,7 @@ impl Work<'_> {
     ) -> ApplyError {
         let statement = match phase {
             Phase::Statement => locate(self.reviewed, Some(sent), completed, &error),
-            Phase::DeferredConstraints | Phase::Record | Phase::Commit => None,
+            Phase::DeferredConstraints | Phase::Record | Phase::Trail | Phase::Commit => None,
         };
         ApplyError::migration(self.file(), phase, statement, error, state)
     }
@@ -311,10 +310,11 @@ async fn record(
     work: &mut Work<'_>,
     batch: &Batch<'_>,
     progress: &mut Progress,
+    done: &Applied,
 ) -> Result<(), ApplyError> {
     let mut attempt = 1;
     loop {
-        let tried = try_record(context, work, batch, progress).await;
+        let tried = try_record(context, work, batch, progress, done).await;
         let lost = matches!(&tried, Err(ApplyError::Migration(failure)) if failure.error.lost_to_other_sessions());
         if !lost || attempt >= context.attempts {
             return tried;
@@ -330,6 +330,7 @@ async fn try_record(
     work: &mut Work<'_>,
     batch: &Batch<'_>,
     progress: &mut Progress,
+    done: &Applied,
 ) -> Result<(), ApplyError> {
     const DOING: &str = "recording a migration";
     let (id, _) = begin(context, progress).await.map_err(|error| match error {
@@ -342,7 +343,9 @@ async fn try_record(
         true => format!("; {}", context.table.forget_part_sql(migration.version())),
         false => String::new(),
     };
-    let sql = format!("{create}{}{forget}; COMMIT", record_message(context, migration, &id));
+    let trail =
+        trail_sql(context, progress, Some(done.recorded()), &[]).map_or_else(String::new, |sql| format!("; {sql}"));
+    let sql = format!("{create}{}{forget}{trail}; COMMIT", record_message(context, migration, &id));
     // The word to stop comes too late for what is done: its row is a moment's work, and it is as well written.
     let recorded = ask(context, &mut Wait::deaf(&context.stop), DOING, &sql).await;
     if let Err(ended) = recorded {

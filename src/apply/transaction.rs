@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::history::runs::{RunMigration, sha256};
 use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Reply, Rows};
 use crate::stop::StopReason;
 
-use super::message::{FENCE, begin, prove_sql, read_back_sql, record_message};
+use super::message::{FENCE, begin, prove_sql, read_back_sql, record_message, trail_sql};
 use super::wait::{Awaited, Ended, Wait, ask};
-use super::{Applied, ApplyError, Cause, Context, DatabaseState, Progress, RecoveryPoint};
+use super::{Applied, ApplyError, Cause, Context, DatabaseState, Progress, RecoveryPoint, WRITING_TRAIL};
 
 /// How much may be on its way to the server before an answer is awaited, unless one file alone is larger.
 const IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
@@ -31,6 +32,7 @@ pub(super) enum Part {
     File(usize),
     Encoding(usize),
     Record(usize),
+    Trail,
     Commit,
 }
 
@@ -70,6 +72,8 @@ pub(super) struct Transaction<'run, 'context> {
     /// When the answer that is awaited now became due.
     turn: Instant,
     elapsed: Vec<Duration>,
+    /// SHA-256 of the files sent, for the audit trail.
+    hashes: Vec<Option<String>>,
     /// Whether COMMIT is on its way.
     commit_sent: bool,
     /// Whether the COMMIT itself failed, which ends the transaction.
@@ -94,11 +98,12 @@ pub(super) async fn run(
         wait,
         turn: Instant::now(),
         elapsed: Vec::with_capacity(batch.migrations.len()),
+        hashes: Vec::with_capacity(batch.migrations.len()),
         commit_sent: false,
         over: false,
         committed: None,
     };
-    match transaction.pipeline(&id).await {
+    match transaction.pipeline(&id, progress).await {
         Ok(()) => transaction.finish(progress),
         Err(Halt::Failed(failed)) if failed.committed() => {
             transaction.committed = Some(transaction.read_back(*failed).await?);
@@ -126,7 +131,7 @@ impl Failed {
 
 impl Transaction<'_, '_> {
     /// Sends everything, reading answers only as the window asks for it.
-    async fn pipeline(&mut self, id: &str) -> Result<(), Halt> {
+    async fn pipeline(&mut self, id: &str, progress: &Progress) -> Result<(), Halt> {
         if let Some(sql) = self.context.create_sql() {
             self.send(Part::CreateTable, &sql).await?;
         }
@@ -137,6 +142,7 @@ impl Transaction<'_, '_> {
             }
             let text = reviewed.migration.read().map_err(Halt::Changed)?;
             self.send(Part::File(index), &reviewed.judgement.sent(Migration::statements_text(&text))).await?;
+            self.hashes.push(self.context.trail.as_ref().map(|_| sha256(&text)));
             drop(text);
             let record = record_message(self.context, reviewed.migration, id);
             if !record.is_ascii() {
@@ -149,11 +155,22 @@ impl Transaction<'_, '_> {
                 self.drain().await?;
             }
         }
+        if let Some(sql) = trail_sql(self.context, progress, None, &self.unmeasured()) {
+            self.send(Part::Trail, &sql).await?;
+        }
         let commit =
             format!("{}; COMMIT; {}", prove_sql(self.context, self.batch), read_back_sql(self.context, self.batch));
         self.send(Part::Commit, &commit).await?;
         self.commit_sent = true;
         self.drain().await
+    }
+
+    /// The migrations of the batch, whose times only the server knows while they are on their way.
+    fn unmeasured(&self) -> Vec<RunMigration> {
+        let applied = self.batch.migrations.iter().zip(&self.hashes);
+        applied
+            .map(|(reviewed, sha256)| Applied::of(reviewed.migration, Duration::ZERO, sha256.clone()).recorded())
+            .collect()
     }
 
     /// Reads the history again where the COMMIT was answered and the reading back was not: cancelled, as a rule, by a
@@ -240,7 +257,7 @@ impl Transaction<'_, '_> {
                 }
             }
             Part::Commit => self.committed = Some(answer),
-            Part::CreateTable | Part::Encoding(_) => {}
+            Part::CreateTable | Part::Encoding(_) | Part::Trail => {}
         }
         Ok(())
     }
@@ -254,6 +271,7 @@ impl Transaction<'_, '_> {
             Part::File(index) => self.file(index).to_owned(),
             Part::Encoding(index) | Part::Record(index) => format!("recording {}", self.file(index)),
             Part::CreateTable => "creating the history table".to_owned(),
+            Part::Trail => WRITING_TRAIL.to_owned(),
             Part::Commit => "COMMIT".to_owned(),
         }
     }
@@ -281,11 +299,11 @@ impl Transaction<'_, '_> {
                 .flatten()
         };
         progress.after = fact(0).zip(fact(1)).map(|(wal, time)| RecoveryPoint { wal, time });
-        progress.applied.extend(self.batch.migrations.iter().zip(self.elapsed).map(|(reviewed, elapsed)| Applied {
-            version: reviewed.migration.version(),
-            file: reviewed.migration.file().to_owned(),
-            elapsed,
-        }));
+        let took = self.elapsed.into_iter().zip(self.hashes);
+        let applied = self.batch.migrations.iter().zip(took);
+        progress
+            .applied
+            .extend(applied.map(|(reviewed, (elapsed, sha256))| Applied::of(reviewed.migration, elapsed, sha256)));
         Ok(())
     }
 

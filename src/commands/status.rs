@@ -7,10 +7,13 @@ use tokio::time::Instant;
 use schemagate::apply::DatabaseState;
 use schemagate::error::Error;
 use schemagate::history::HistoryError;
+use schemagate::history::runs::{self, Trail};
 use schemagate::plan::compare;
 use schemagate::postgres::connect::Need;
 use schemagate::postgres::soundness::Unsound;
 use schemagate::report::status::{self as report, Counts, Place};
+use schemagate::report::trail as report_trail;
+use schemagate::run::Looked;
 use schemagate::settings::Settings;
 use schemagate::stop::Stop;
 
@@ -53,6 +56,7 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
             continue;
         }
         let described = looked.session.server.place.clone();
+        let trail = read_trail(&looked).await;
         let place = Place {
             target: &described,
             server_version: &looked.session.server.version,
@@ -66,8 +70,8 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
         let unsound = Unsound::look(&looked.session).await;
         let unsound = unsound.map_err(|source| Error::Query { doing: "looking for invalid indexes", source })?;
         let printed = match format {
-            Format::Text => super::print(&report::text(place, &entries, &unsound)),
-            Format::Json => super::print(&[report::json(place, &entries, &unsound).to_string()]),
+            Format::Text => super::print(&report::text(place, &entries, &unsound, &trail)),
+            Format::Json => super::print(&[report::json(place, &entries, &unsound, &trail).to_string()]),
         };
         looked.session.close().await;
         printed?;
@@ -78,4 +82,13 @@ pub(crate) async fn run(settings: &Settings, check: Check, format: Format, stop:
             false => Ok(()),
         };
     }
+}
+
+/// The audit trail; one that is broken, or that this role may not read, is told and changes no exit code.
+async fn read_trail(looked: &Looked) -> Result<Trail, HistoryError> {
+    let trail = runs::read(&looked.session, &looked.reading.trail, looked.reading.table.exists).await;
+    for fault in trail.iter().flat_map(report_trail::faults) {
+        tracing::warn!("{fault}");
+    }
+    trail
 }

@@ -3,6 +3,7 @@
 
 pub mod drizzle;
 mod progress;
+pub mod runs;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use crate::postgres::startup::NONCE_SETTING;
 use crate::settings::TableName;
 
 pub use drizzle::{DrizzleHistory, DrizzleRecord, HalfDone, Mirror};
+pub use runs::TrailTable;
 
 const READ: &str = include_str!("read.sql");
 /// How many statements [`read_sql`] holds.
@@ -72,6 +74,10 @@ pub struct Reading {
     pub half_done: Vec<HalfDone>,
     /// WAL position and server time, where the server is not in recovery.
     pub point: Option<(String, String)>,
+    /// The server's clock.
+    pub time: Option<String>,
+    /// The table of the audit trail.
+    pub trail: TrailTable,
     /// Drizzle's own table, where the migrations are drizzle-kit's and it exists.
     pub drizzle: Option<DrizzleHistory>,
 }
@@ -137,6 +143,26 @@ pub enum HistoryError {
         /// The configured table.
         table: TableName,
     },
+    /// The relation of the audit trail's name is something else.
+    #[error("{table} is no audit trail of schemagate's; it has ({columns})")]
+    TrailShape {
+        /// The relation.
+        table: TableName,
+        /// Its columns and their types.
+        columns: String,
+    },
+    /// The role may not write the audit trail that is there.
+    #[error("this role may not write the audit trail {table}")]
+    TrailNotWritable {
+        /// Its table.
+        table: TableName,
+    },
+    /// The role may not read the audit trail.
+    #[error("this role may not read the audit trail {table}")]
+    TrailNotReadable {
+        /// Its table.
+        table: TableName,
+    },
     /// The answer is not what the query asks for.
     #[error("the answer about {table} is incomplete")]
     Incomplete {
@@ -150,6 +176,7 @@ pub fn read_sql(table: &TableName) -> String {
     READ.replace("$schemagate$", &block_tag(&table.quoted()))
         .replace("{history}", &literal(&table.quoted()))
         .replace("{schema}", &table.schema().map_or_else(|| "NULL::text".to_owned(), literal))
+        .replace("{runs}", &literal(runs::TABLE))
         .replace("{nonce_setting}", NONCE_SETTING)
 }
 
@@ -173,7 +200,17 @@ pub fn read(wanted: &TableName, answer: &[Rows]) -> Result<Reading, HistoryError
     let fact = |column: usize| facts.get(column).and_then(Option::as_deref);
     let applied = applied(wanted, rows)?;
     let table = table(wanted, fact(5), fact(6) == Some("t"), fact(7), fact(8), fact(9))?;
+    let trail = runs::Facts {
+        encoding: fact(12),
+        kind: fact(13),
+        columns: fact(14),
+        may_read: fact(15) == Some("t"),
+        may_write: fact(16) == Some("t"),
+        may_create: fact(17) == Some("t"),
+    };
     Ok(Reading {
+        trail: TrailTable::read(&table.name, &trail),
+        time: fact(11).map(ToOwned::to_owned),
         table,
         applied,
         nonce: fact(0).map(ToOwned::to_owned),

@@ -1,4 +1,4 @@
--- One message: a portal over the history (empty where there is none), the facts beside it, the rows.
+-- One message: a portal over the history (empty where there is none), the facts beside it and of the audit trail, the rows.
 DO $schemagate$
 DECLARE
   history regclass := pg_catalog.to_regclass({history});
@@ -36,8 +36,20 @@ SELECT pg_catalog.current_setting('{nonce_setting}', true),
         FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
        CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_current_wal_insert_lsn() END,
-       pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"')
+       pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"'),
+       pg_catalog.current_setting('server_encoding'),
+       CASE WHEN t.relkind = 'r' THEN t.relpersistence ELSE t.relkind END,
+       (SELECT pg_catalog.string_agg(a.attname || ' ' || pg_catalog.format_type(a.atttypid, NULL), ', '
+                                     ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped),
+       pg_catalog.has_table_privilege(t.oid, 'SELECT'),
+       pg_catalog.has_table_privilege(t.oid, 'INSERT'),
+       COALESCE(pg_catalog.has_schema_privilege(s.oid, 'CREATE'),
+                pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'))
 FROM (SELECT pg_catalog.to_regclass({history}) AS oid) AS wanted
 LEFT JOIN pg_catalog.pg_class c ON c.oid = wanted.oid
-LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace;
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_namespace s ON s.nspname = COALESCE(n.nspname, {schema}, pg_catalog.current_schema())
+LEFT JOIN pg_catalog.pg_class t ON t.relnamespace = s.oid AND t.relname = {runs};
 FETCH ALL FROM schemagate_history

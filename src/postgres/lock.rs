@@ -121,6 +121,11 @@ impl LockKey {
         )
     }
 
+    /// Takes the lock for the rest of the transaction, and waits for it: only where every holder is about to commit.
+    pub fn take_in_transaction_sql(self) -> String {
+        format!("SELECT pg_catalog.pg_advisory_xact_lock({})", self.arguments())
+    }
+
     /// One row: whether this very backend holds the session lock, WAL position and server time.
     pub fn held_sql(self) -> String {
         format!(

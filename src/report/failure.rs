@@ -1,7 +1,7 @@
 //! The words of a failure, in the order a tired person needs them: what failed, the server's own words, the state the
 //! database is in, what to do.
 
-use crate::apply::{ApplyError, DatabaseState, MigrationFailure, Phase, Progress, Statement};
+use crate::apply::{ApplyError, DatabaseState, MigrationFailure, Phase, Progress, Statement, WRITING_TRAIL};
 use crate::error::Error;
 use crate::history::HistoryError;
 use crate::migrations::IntakeError;
@@ -9,14 +9,14 @@ use crate::migrations::new::NewNameError;
 use crate::plan::{Divergence, PlanError};
 use crate::postgres::counted;
 use crate::postgres::lock::Holder;
-use crate::postgres::server_error::{QueryError, ServerError};
+use crate::postgres::server_error::ServerError;
 use crate::review::ReviewError;
 
 use super::connecting;
 use super::fit::{cut, cut_middle};
 use super::hints::{
     cause_hint, migration_hint, not_up_to_date_hints, own_hints, pooler_hint, qualification_hint, stop_hint,
-    unsound_hints,
+    trail_hints, unsound_hints,
 };
 use super::server_words::{excerpt_lines, failure_lines, server_lines};
 use super::state::state_text;
@@ -112,21 +112,11 @@ fn untouched(hints: &[&str]) -> Details {
 
 /// What a machine groups failures by.
 fn at_fault(error: &Error) -> (Option<String>, Option<String>) {
-    let sqlstate = |source: &QueryError| source.sqlstate().map(ToOwned::to_owned);
-    match error {
-        Error::Apply(error) => match error.as_ref() {
-            ApplyError::Migration(failure) | ApplyError::TableLocks(failure) => {
-                (Some(failure.file.clone()), Some(failure.error.sqlstate.clone()))
-            }
-            ApplyError::Unrecordable { file, .. } => (Some(file.clone()), None),
-            ApplyError::Stopped { during, .. } => (during.clone().filter(|what| what.ends_with(".sql")), None),
-            ApplyError::Own { source, .. } => (None, sqlstate(source)),
-            ApplyError::Changed { .. } | ApplyError::LockLost { .. } => (None, None),
-        },
-        Error::Query { source, .. } | Error::History(HistoryError::Query { source, .. }) => (None, sqlstate(source)),
-        Error::Connect(error) => (None, connecting::server_of(error).next().map(|error| error.sqlstate.clone())),
-        _ => (None, None),
+    if let Error::Connect(error) = error {
+        return (None, connecting::server_of(error).next().map(|error| error.sqlstate.clone()));
     }
+    let (migration, sqlstate) = error.at_fault();
+    (migration.map(ToOwned::to_owned), sqlstate.map(ToOwned::to_owned))
 }
 
 /// What failed. A list of faults has a line each.
@@ -245,6 +235,17 @@ fn history_details(error: &HistoryError) -> Details {
             "SCHEMAGATE_HISTORY_TABLE must name a history table (version, name, applied_on, checksum), or a table \
              that does not exist yet",
         ]),
+        HistoryError::TrailShape { table, .. } => untouched(&[&format!(
+            "rename {}, which schemagate did not make: the audit trail is a table of its own under that name",
+            table.quoted()
+        )]),
+        HistoryError::TrailNotWritable { table } => untouched(&[&format!(
+            "GRANT SELECT, INSERT ON {} TO this role: what is changed is to be on record",
+            table.quoted()
+        )]),
+        HistoryError::TrailNotReadable { table } => {
+            untouched(&[&format!("GRANT SELECT ON {} TO this role", table.quoted())])
+        }
         HistoryError::NotDrizzle { .. } => {
             untouched(&["SCHEMAGATE_DRIZZLE_TABLE must name the table that Drizzle writes (id, hash, created_at)"])
         }
@@ -309,6 +310,7 @@ fn migration_headline(failure: &MigrationFailure) -> String {
         Phase::Statement => "",
         Phase::DeferredConstraints => "deferred constraints: ",
         Phase::Record => "writing its row into the history: ",
+        Phase::Trail => "writing the audit trail: ",
         Phase::Commit => "at COMMIT: ",
     };
     format!("{place}: {when}{}", failure.error)
@@ -332,8 +334,9 @@ fn apply_details(error: &ApplyError) -> Details {
             (Vec::new(), state_text(state), vec![cause_hint(*cause).to_owned()])
         }
         ApplyError::Changed { source, state } => (Vec::new(), state_text(state), vec![source.hint().to_owned()]),
-        ApplyError::Own { source, state, .. } => {
-            (server_lines(source.server()), state_text(state), own_hints(source, None))
+        ApplyError::Own { doing, source, state } => {
+            let hints = if *doing == WRITING_TRAIL { trail_hints(source) } else { own_hints(source, None) };
+            (server_lines(source.server()), state_text(state), hints)
         }
         ApplyError::LockLost { state } => (
             Vec::new(),

@@ -142,6 +142,22 @@ pub(super) fn own_hints(error: &QueryError, history: Option<&TableName>) -> Vec<
     vec![hint.to_owned()]
 }
 
+/// What keeps a run out of the audit trail, and so keeps the release out.
+pub(super) fn trail_hints(error: &QueryError) -> Vec<String> {
+    let hint = match error.sqlstate() {
+        Some("42501") => {
+            "GRANT SELECT, INSERT on __migration_runs__ to this role, and let no row policy stand in its way"
+        }
+        Some(code) if code.starts_with("53") => "the server is short of resources: mend that, then deploy again",
+        Some(code) if code.starts_with("22") || code.starts_with("23") || code.starts_with("42") => {
+            "a migration, a trigger or a rule must not change __migration_runs__: mend what the server names, or rename the \
+             table, and the next run begins a new one"
+        }
+        _ => "deploy again",
+    };
+    vec![hint.to_owned()]
+}
+
 /// What to grant. The server's message names the object, but only in English.
 fn grant_hint(error: &QueryError, history: Option<&TableName>) -> String {
     let message = error.server().map_or("", |error| error.message.as_str());

@@ -14,3 +14,4 @@ pub mod status;
 pub mod summary;
 pub mod table;
 pub mod termination;
+pub mod trail;

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::table::align;
-use crate::history::{HalfDone, HistoryTable};
+use super::trail;
+use crate::history::runs::Trail;
+use crate::history::{HalfDone, HistoryError, HistoryTable};
 use crate::plan::{Entry, State};
 use crate::postgres::soundness::Unsound;
 
@@ -65,7 +67,12 @@ pub struct Place<'a> {
 }
 
 /// The status as lines.
-pub fn text(place: Place<'_>, entries: &[Entry<'_>], unsound: &Unsound) -> Vec<String> {
+pub fn text(
+    place: Place<'_>,
+    entries: &[Entry<'_>],
+    unsound: &Unsound,
+    runs: &Result<Trail, HistoryError>,
+) -> Vec<String> {
     let exists = if place.table.exists { "" } else { " (does not exist yet)" };
     let mut lines = vec![
         format!("database  {} (PostgreSQL {})", place.target, place.server_version),
@@ -90,6 +97,8 @@ pub fn text(place: Place<'_>, entries: &[Entry<'_>], unsound: &Unsound) -> Vec<S
     lines.push(counts.words());
     lines.extend(unsound.invalid_indexes.iter().map(|index| format!("invalid index: {index}")));
     lines.extend(unsound.unvalidated_constraints.iter().map(|it| format!("constraint not validated: {it}")));
+    lines.push(String::new());
+    lines.extend(trail::lines(runs));
     lines
 }
 
@@ -106,7 +115,7 @@ fn state_word(place: Place<'_>, entry: &Entry<'_>) -> &'static str {
 }
 
 /// The status as a document.
-pub fn json(place: Place<'_>, entries: &[Entry<'_>], unsound: &Unsound) -> Value {
+pub fn json(place: Place<'_>, entries: &[Entry<'_>], unsound: &Unsound, runs: &Result<Trail, HistoryError>) -> Value {
     let counts = Counts::of(entries);
     let migrations: Vec<Value> = entries
         .iter()
@@ -138,5 +147,6 @@ pub fn json(place: Place<'_>, entries: &[Entry<'_>], unsound: &Unsound) -> Value
         "invalid_indexes": unsound.invalid_indexes,
         "unvalidated_constraints": unsound.unvalidated_constraints,
         "migrations": migrations,
+        "audit_trail": trail::json(runs),
     })
 }

@@ -23,6 +23,8 @@ const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// What is known once the lock is ours, or not needed any more.
 pub(super) struct Locked {
+    /// Whether the lock is ours.
+    pub(super) ours: bool,
     pub(super) reading: Reading,
     pub(super) existing: Vec<String>,
     pub(super) lock_timeout: Duration,
@@ -59,6 +61,7 @@ impl Run<'_> {
             };
             let (ours, holder) = LockKey::read_try(tried, holders);
             let locked = Locked {
+                ours,
                 reading: self.reading(&answer)?,
                 existing: existing::read(found),
                 lock_timeout: lock_timeout(tried),

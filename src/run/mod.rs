@@ -1,6 +1,7 @@
 //! One run against one database: how it looks, what it plans. In: settings, a set, a word to stop. Out: sessions, readings,
 //! plans. What `up` and `adopt` do with them has files of its own; never prints.
 
+mod account;
 mod lock;
 mod outcome;
 mod take_over;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::adopt::renumber;
 use crate::apply::{ApplyError, DatabaseState};
 use crate::error::Error;
+use crate::history::runs::{self, Trail};
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{MigrationSet, Origin, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
@@ -63,11 +65,15 @@ impl Run<'_> {
     /// # Errors
     /// [`Error`] of the connection or the history.
     pub async fn look(&mut self, need: Need) -> Result<Looked, Error> {
-        let mut session = self.dialer.connect(need, self.settings.connect_deadline, &mut self.stop).await?;
+        self.look_within(need, self.settings.connect_deadline).await
+    }
+
+    async fn look_within(&mut self, need: Need, deadline: Duration) -> Result<Looked, Error> {
+        let mut session = self.dialer.connect(need, deadline, &mut self.stop).await?;
         if (1..OLDEST_MAJOR).contains(&session.server.major_version) {
             return Err(Error::OldServer { version: session.server.version.clone() });
         }
-        let limit = self.settings.connect_deadline.max(FIRST_ANSWER);
+        let limit = deadline.max(FIRST_ANSWER);
         let sql = self.read_sql();
         let started = Instant::now();
         let answer = loop {
@@ -76,7 +82,7 @@ impl Run<'_> {
                 Err(_) => return Err(ConnectError::unanswered(&session.server.address, limit).into()),
             };
             let locked = answer.as_ref().is_err_and(|error| error.sqlstate() == Some("55P03"));
-            if !locked || started.elapsed() >= self.settings.connect_deadline {
+            if !locked || started.elapsed() >= deadline {
                 break answer;
             }
             tracing::warn!("another session holds a lock on the history table: trying again");
@@ -87,6 +93,20 @@ impl Run<'_> {
         }
         tracing::debug!(server = session.server.address, version = session.server.version, "connected");
         Ok(Looked { session, reading })
+    }
+
+    /// Reads the whole audit trail.
+    ///
+    /// # Errors
+    /// [`Error`] of the connection or the history; [`HistoryError::TrailShape`], [`HistoryError::TrailNotReadable`].
+    pub async fn trail(&mut self) -> Result<Trail, Error> {
+        let Looked { session, reading } = self.look(Need::Read).await?;
+        let mut trail = runs::read(&session, &reading.trail, reading.table.exists).await?;
+        let identifier = runs::system_identifier(&session).await;
+        trail.system_identifier =
+            identifier.map_err(|source| Error::Query { doing: "reading the server's identifier", source })?;
+        session.close().await;
+        Ok(trail)
     }
 
     /// One message and its answer, unless the run is to end first. Nothing is open that would have to be undone.

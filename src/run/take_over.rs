@@ -1,11 +1,13 @@
 //! Takes a database over. In: a reading, what people decided. Out: the history holds what another tool has applied, under
 //! the lock and in one transaction. Runs no migration.
 
-use super::Run;
+use super::account::Account;
+use super::{Looked, Run};
 use crate::adopt::{self, AdoptError, Adoption, Baseline, Decisions};
-use crate::apply::{ApplyError, DatabaseState, open};
+use crate::apply::{ApplyError, DatabaseState, Progress, open};
 use crate::error::Error;
 use crate::existing;
+use crate::history::runs::{RunCommand, RunOutcome};
 use crate::history::{Mirror, Reading};
 use crate::migrations::{Origin, Version};
 use crate::plan::{Divergence, PlanError};
@@ -64,13 +66,14 @@ impl<'a> Run<'a> {
         session: &Session,
         key: LockKey,
         reading: &mut Reading,
+        account: &mut Account,
     ) -> Result<usize, Error> {
         let adoption = self.adoption(reading)?;
         if adoption.is_empty() {
             return Ok(0);
         }
         let source = adopt::source_of(reading.drizzle.as_ref());
-        self.record_adoption(session, key, reading, &adoption, &source).await?;
+        self.record_adoption(session, key, reading, &adoption, &source, account).await?;
         Ok(adoption.adopted.len())
     }
 
@@ -91,12 +94,16 @@ impl<'a> Run<'a> {
         reading: &mut Reading,
         adoption: &Adoption<'_>,
         source: &str,
+        account: &mut Account,
     ) -> Result<(), Error> {
         let query = |source| Error::Query { doing: DOING, source };
+        let trail = account.writer(&reading.trail)?.map(|writer| {
+            writer.record_sql(RunCommand::Adopt, &RunOutcome::Done, &adopt::decisions(adoption, source), &[])
+        });
         let opened = open(session, key).await.map_err(query)?;
         let (id, _) = opened.ok_or(ApplyError::LockLost { state: DatabaseState::Unchanged })?;
         let mirror = self.mirror(reading);
-        let sql = adopt::record_sql(adoption, reading, mirror.as_ref(), &id, source);
+        let sql = adopt::record_sql(adoption, reading, mirror.as_ref(), &id, trail.as_deref());
         if let Err(error) = session.query(&sql).await {
             // The failure is what counts; a lost connection rolls back by itself.
             let _ = session.query("ROLLBACK").await;
@@ -121,27 +128,46 @@ impl<'a> Run<'a> {
     /// [`Error`], whatever is in the way; nothing is recorded then.
     pub async fn adopt(&mut self, wanted: &Wanted) -> Result<AdoptReport<'a>, Error> {
         let need = if wanted.dry_run { Need::Read } else { Need::Write };
-        let looked = self.look(need).await?;
-        let (session, mut reading) = (looked.session, looked.reading);
+        let Looked { session, mut reading } = self.look(need).await?;
         let key = LockKey::for_table(&reading.table.name);
+        let mut account = Account::new(self.settings);
+        account.began(&reading);
         if !wanted.dry_run {
             self.refuse_transaction_pooler(&session).await?;
             reading = self.lock(&session, key, &[], |_, _| Ok(false)).await?.reading;
         }
+        let trail = reading.trail.clone();
+        let done = self.adopt_wanted(&session, key, &mut reading, wanted, &mut account).await;
+        if let (Err(error), false) = (&done, wanted.dry_run) {
+            let nothing = Progress::default();
+            self.record_failure(&session, &trail, &mut account, RunCommand::Adopt, &nothing, error).await;
+        }
+        let place = session.server.place.clone();
+        super::leave(session, key).await;
+        done.map(|(adoption, source)| AdoptReport { adoption, source, table: reading.table.name, place })
+    }
+
+    /// Finds what is to be recorded, and records it unless that is only to be shown.
+    async fn adopt_wanted(
+        &self,
+        session: &Session,
+        key: LockKey,
+        reading: &mut Reading,
+        wanted: &Wanted,
+        account: &mut Account,
+    ) -> Result<(Adoption<'a>, String), Error> {
         let adoption = match wanted.baseline {
-            Some(version) => self.baseline(&session, &reading, version).await?,
-            None => self.decided(&reading, &wanted.decisions)?,
+            Some(version) => self.baseline(session, reading, version).await?,
+            None => self.decided(reading, &wanted.decisions)?,
         };
         let source = match wanted.baseline {
             Some(_) => "the database".to_owned(),
             None => adopt::source_of(reading.drizzle.as_ref()),
         };
         if !wanted.dry_run && !adoption.is_empty() {
-            self.record_adoption(&session, key, &mut reading, &adoption, &source).await?;
+            self.record_adoption(session, key, reading, &adoption, &source, account).await?;
         }
-        let place = session.server.place.clone();
-        super::leave(session, key).await;
-        Ok(AdoptReport { adoption, source, table: reading.table.name, place })
+        Ok((adoption, source))
     }
 
     fn decided(&self, reading: &Reading, decisions: &Decisions) -> Result<Adoption<'a>, Error> {

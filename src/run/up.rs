@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::account::Account;
 use super::lock::Locked;
 use super::outcome::{after, tell_connected, tell_pending, up_to_date, warn_of, warn_of_newer};
 use super::{Looked, Run, UpToDate, leave, plan_for};
@@ -11,6 +12,7 @@ use crate::adopt::with_adopted;
 use crate::apply::{self, Applied, DatabaseState, Progress, RecoveryPoint};
 use crate::error::Error;
 use crate::existing;
+use crate::history::runs::{RunCommand, TrailWriter};
 use crate::history::{HalfDone, Reading};
 use crate::migrations::{Migration, Version};
 use crate::plan::{self, Plan};
@@ -34,6 +36,8 @@ struct Task<'p> {
     progress: &'p mut Progress,
     /// What a lost session was about to commit.
     planned: Vec<Applied>,
+    /// What the audit trail is to say of it.
+    account: Account,
 }
 
 /// How one pass ended.
@@ -49,13 +53,20 @@ impl Run<'_> {
     /// # Errors
     /// [`Error`], whatever kept the release out; `progress` holds what was committed.
     pub async fn up(&mut self, target: Option<Version>, progress: &mut Progress) -> Result<UpToDate, Error> {
+        let mut task = Task { target, progress, planned: Vec::new(), account: Account::new(self.settings) };
+        let ended = self.passes(&mut task).await;
+        self.settle(&mut task.account, task.progress, ended.as_ref().err()).await;
+        ended
+    }
+
+    /// One session after another, until what is pending is applied or cannot be.
+    async fn passes(&mut self, task: &mut Task<'_>) -> Result<UpToDate, Error> {
         let mut need = Need::Read;
         let mut resumptions = 0;
         let mut heard: Option<String> = None;
-        let mut task = Task { target, progress, planned: Vec::new() };
         loop {
             let before = task.progress.applied.len();
-            let lost = match self.pass(need, &mut task).await {
+            let lost = match self.pass(need, task).await {
                 Ok(Pass::Done(up_to_date)) => return Ok(up_to_date),
                 Ok(Pass::Standby) if need == Need::Read => {
                     tracing::warn!("migrations are pending and the server is in recovery: waiting for a primary");
@@ -73,7 +84,7 @@ impl Run<'_> {
                 resumptions = if task.progress.applied.len() > before { 1 } else { resumptions + 1 };
                 if resumptions > RESUMPTIONS {
                     // The last loss may have hit the answer to a COMMIT that took place.
-                    let done = self.read_once_more(&mut task).await;
+                    let done = self.read_once_more(task).await;
                     let during = task.during();
                     return done.ok_or(Error::SessionLost { during, reason, resumptions: RESUMPTIONS });
                 }
@@ -86,7 +97,7 @@ impl Run<'_> {
     /// What the history says after the last attempt; something only if nothing is pending any more.
     async fn read_once_more(&mut self, task: &mut Task<'_>) -> Option<UpToDate> {
         let Looked { session, reading } = self.look(Need::Read).await.ok()?;
-        task.credit(&reading);
+        self.credit(task, &reading);
         let plan = plan_for(self.settings, self.set, &reading, task.target).ok()?;
         let done = plan.pending.is_empty().then(|| up_to_date(&plan));
         session.close().await;
@@ -97,7 +108,8 @@ impl Run<'_> {
     async fn pass(&mut self, need: Need, task: &mut Task<'_>) -> Result<Pass, Error> {
         let Looked { session, reading } = self.look(need).await?;
         tell_connected(&session);
-        task.credit(&reading);
+        task.account.began(&reading);
+        self.credit(task, &reading);
         let adoption = self.adoption(&reading)?;
         let reading = with_adopted(&reading, &adoption);
         let plan = plan_for(self.settings, self.set, &reading, task.target)?;
@@ -122,7 +134,12 @@ impl Run<'_> {
         let existing = existing::wanted(self.settings, &reading, &reviewed);
         let target = task.target;
         let locked = self.lock(&session, key, &existing, |run, reading| run.nothing_to_do(reading, target)).await?;
+        task.account.took_lock |= locked.ours;
+        let (ours, trail) = (locked.ours, locked.reading.trail.clone());
         let done = self.change(&session, key, locked, reviewed, task).await;
+        if let (Err(error), true) = (&done, ours) {
+            self.record_failure(&session, &trail, &mut task.account, RunCommand::Up, task.progress, error).await;
+        }
         // Also after a failure: the server is not to log a lost connection. One that does not answer is left.
         let patience = if self.stop.reason().is_some() { STOPPED_CLOSE } else { LONGEST_CLOSE };
         let _ = tokio::time::timeout(patience, leave(session, key)).await;
@@ -139,9 +156,9 @@ impl Run<'_> {
         task: &mut Task<'_>,
     ) -> Result<UpToDate, Error> {
         // The session that was lost may have ended its COMMIT only after the first look; it held the lock until then.
-        let credited = task.credit(&locked.reading);
+        let credited = self.credit(task, &locked.reading);
         task.forget(&locked.reading);
-        let adopted = self.adopt_by_itself(session, key, &mut locked.reading).await?;
+        let adopted = self.adopt_by_itself(session, key, &mut locked.reading, &mut task.account).await?;
         task.progress.adopted += adopted;
         let plan = plan_for(self.settings, self.set, &locked.reading, task.target)?;
         if plan.pending.is_empty() {
@@ -156,11 +173,23 @@ impl Run<'_> {
         let reviewed = still_pending(&plan, reviewed, &locked.reading.half_done)?;
         task.planned = plan.pending.iter().map(|migration| applied_of(migration)).collect();
         let done = after(&plan);
-        let applied = self.apply(session, &locked, key, reviewed, task.progress).await;
+        let trail = task.account.writer(&locked.reading.trail)?;
+        let applied = self.apply(session, &locked, key, trail, reviewed, task.progress).await;
+        // The last thing that was committed holds its row.
+        task.account.settled |= applied.is_ok();
         if applied.as_ref().err().is_none_or(|error| error.lost().is_none()) {
             task.planned.clear();
         }
         applied.map(|()| done)
+    }
+
+    /// As [`Task::credit`], with the hashes of the files.
+    fn credit(&self, task: &mut Task<'_>, reading: &Reading) -> bool {
+        let credited = task.credit(reading);
+        if credited {
+            self.hash_files(task.progress);
+        }
+        credited
     }
 
     /// Whether nothing is pending and nothing is to be adopted.
@@ -174,6 +203,7 @@ impl Run<'_> {
         session: &Session,
         locked: &Locked,
         key: LockKey,
+        trail: Option<TrailWriter>,
         reviewed: Vec<Reviewed<'_>>,
         progress: &mut Progress,
     ) -> Result<(), Error> {
@@ -184,6 +214,8 @@ impl Run<'_> {
             rows: locked.reading.applied.len(),
             mirror: self.mirror(&locked.reading),
             mirror_is_new: locked.reading.drizzle.is_none(),
+            trail,
+            last: false,
             key,
             settings_sql: self.settings_sql(session),
             quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),
@@ -258,7 +290,7 @@ fn is_in(reading: &Reading, migration: &Applied) -> bool {
 }
 
 fn applied_of(migration: &Migration) -> Applied {
-    Applied { version: migration.version(), file: migration.file().to_owned(), elapsed: Duration::ZERO }
+    Applied::of(migration, Duration::ZERO, None)
 }
 
 /// The plan under the lock is the one that counts; what was reviewed for the first one is not read again.

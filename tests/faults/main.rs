@@ -11,6 +11,7 @@
 )]
 
 mod arguments;
+mod audit;
 mod campaign;
 mod kinds;
 mod lab;

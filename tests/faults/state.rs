@@ -36,6 +36,8 @@ impl State {
         if !counts.is_empty() {
             objects.extend(session.column(&counts.join(" union all ")));
         }
+        // When the trail is made, and how many runs there were, is the fault's doing; it has a judge of its own.
+        objects.retain(|line| !line.contains("__migration_runs_") && !line.starts_with("schema|drizzle|"));
         let versions =
             if recorded { session.column(&format!("select version from {HISTORY} order by 1")) } else { vec![] };
         Self { versions: versions.iter().map(|version| version.parse().unwrap()).collect(), objects }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::audit;
 use crate::lab::Lab;
 use crate::release::{COUNT, OUTSIDE};
 use crate::rng::Rng;
@@ -146,6 +147,8 @@ impl<'lab> Trial<'lab> {
             violations.extend(self.judge_end(outcome, *allowed, applied));
         }
         violations.extend(self.run_again());
+        let complete = outcomes.iter().all(|outcome| outcome.code == Some(0));
+        violations.extend(audit::violations(&mut self.database.connect(), complete));
         Verdict {
             number: self.number,
             point: self.point,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::cluster::free_port;
-use crate::support::database::Database;
+use crate::support::database::{Database, TRAIL};
 use crate::support::gate::{CANARY, Gate};
 use crate::support::job::{Job, Signal};
 use crate::support::poll;
@@ -55,7 +55,7 @@ fn every_form_of_libpqs_url_leads_to_the_database() {
     ] {
         gate.expect(&url, 0, &[&format!("/{name} as user postgres (PostgreSQL "), "up to date"][..1]);
     }
-    assert_eq!(database.tables(), ["drizzle.__migrations__", "public.gate_passed"]);
+    assert_eq!(database.tables(), [TRAIL, "drizzle.__migrations__", "public.gate_passed"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::database::Database;
+use crate::support::database::{Database, TRAIL};
 use crate::support::folder::Migrations;
 use crate::support::job::{Job, Outcome};
 use crate::support::redact::redact;
@@ -217,7 +217,7 @@ fn subfolders_are_read_and_hidden_ones_and_qualification_are_not() {
         .file("qualification/not a migration.sql", "x")
         .file("README.md", "x");
     up(&database, &folder).assert_code(0).assert_stdout("(V1__a.sql to 2026/q4/V2__b.sql)");
-    assert_eq!(database.tables(), ["drizzle.__migrations__", "public.a", "public.b"]);
+    assert_eq!(database.tables(), [TRAIL, "drizzle.__migrations__", "public.a", "public.b"]);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod apply;
 mod arguments;
+mod audit_trail;
 mod cascade;
 mod connection;
 mod dbmate;

@@ -449,3 +449,20 @@ fn what_is_wrong_with_the_url_is_told_with_what_is_wrong_with_the_settings() {
     let outcome = Job::new().env("DATABASE_URL", "${{Postgres.DATABASE_URL}}").run();
     outcome.assert_code(78).assert_stdout("nothing has resolved");
 }
+
+#[test]
+fn what_is_deployed_is_on_record_and_our_own_variables_win() {
+    let (database, folder) = (Database::new(), Migrations::new());
+    let ours = [("SCHEMAGATE_GIT_COMMIT", "ours"), ("SCHEMAGATE_DEPLOYMENT_ID", "deployment 1")];
+    let platform = [("RAILWAY_GIT_COMMIT_SHA", "theirs"), ("POD_NAME", "api-7")];
+    let both = [platform.as_slice(), &ours].concat();
+    for (version, variables) in [&[] as &[(&str, &str)], &platform, &both].into_iter().enumerate() {
+        folder.write(&format!("V{version}__x.sql"), "select 1;");
+        let job = Job::on(&database).migrations(folder.path());
+        variables.iter().fold(job, |job, (name, value)| job.env(name, value)).run().assert_code(0);
+    }
+    let rows = database
+        .connect()
+        .column("select concat_ws(', ', git_commit, deployment_id) from drizzle.__migration_runs__ order by sequence");
+    assert_eq!(rows, ["", "theirs, api-7", "ours, deployment 1"]);
+}

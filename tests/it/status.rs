@@ -37,7 +37,7 @@ fn a_fresh_database_has_everything_pending() {
     let (database, folder) = (Database::new(), two());
     let outcome = job(&database, &folder, &["status"]);
     outcome.assert_code(0);
-    insta::assert_snapshot!(redact(&outcome.stdout), @r#"
+    insta::assert_snapshot!(redact(&outcome.stdout), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__ (does not exist yet)
 
@@ -46,7 +46,9 @@ fn a_fresh_database_has_everything_pending() {
     2        pending  –           –         V2__b.sql
 
     0 applied, 2 pending, 0 divergent, 0 missing, 0 ahead
-    "#);
+
+    audit trail: drizzle.__migration_runs__ does not exist yet
+    ");
 }
 
 #[test]
@@ -55,7 +57,7 @@ fn every_state_is_shown_and_is_no_failure_without_check() {
     let outcome = job(&database, &folder, &["status"]);
     outcome.assert_code(0);
     assert_eq!(outcome.stderr, "");
-    insta::assert_snapshot!(redact(&outcome.stdout), @r#"
+    insta::assert_snapshot!(redact(&outcome.stdout), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__
 
@@ -68,7 +70,12 @@ fn every_state_is_shown_and_is_no_failure_without_check() {
     1000     ahead                      [time]  7584721419937347178   V1000__ahead
 
     2 applied, 1 pending, 1 divergent, 1 missing, 1 ahead
-    "#);
+
+    audit trail: 1 run, last [time] (applied, exit 0, V1–V1000), chain intact
+
+    RUN  FINISHED                     OUTCOME  EXIT  MIGRATIONS  ROLE      COMMIT
+    1    [time]  applied  0     V1–V1000    postgres  –
+    ");
 }
 
 #[test]
@@ -76,8 +83,22 @@ fn the_status_as_json_is_one_document() {
     let (database, folder) = every_state();
     let outcome = job(&database, &folder, &["status", "--format", "json"]);
     outcome.assert_code(0);
-    insta::assert_snapshot!(redact(&serde_json::to_string_pretty(&outcome.json()).unwrap()), @r#"
+    let mut document = outcome.json();
+    let last = document["audit_trail"]["last"].take();
+    assert_eq!((last[0]["outcome"].as_str(), last[1].as_str()), (Some("applied"), None), "{last}");
+    insta::assert_snapshot!(redact(&serde_json::to_string_pretty(&document).unwrap()), @r#"
     {
+      "audit_trail": {
+        "append_only": true,
+        "broken_at": null,
+        "exists": true,
+        "intact": true,
+        "last": null,
+        "not_accounted_for": [],
+        "reason": null,
+        "runs": 1,
+        "table": "drizzle.__migration_runs__"
+      },
       "counts": {
         "ahead": 1,
         "applied": 2,

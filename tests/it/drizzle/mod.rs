@@ -7,6 +7,7 @@ use crate::support::job::{Job, Outcome};
 mod idiom;
 mod in_step;
 mod large;
+mod on_record;
 mod renumbered;
 mod source;
 mod take_over;

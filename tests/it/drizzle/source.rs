@@ -1,7 +1,7 @@
 //! What is read of a folder of drizzle-kit, and what of it is refused.
 
 use super::{Journal, history};
-use crate::support::database::Database;
+use crate::support::database::{Database, TRAIL};
 use crate::support::folder::Migrations;
 use crate::support::job::Job;
 
@@ -98,7 +98,10 @@ fn chunks_need_no_semicolon() {
         "CREATE TABLE a (id int)\n--> statement-breakpoint\nCREATE TABLE b (id int)--> statement-breakpoint\nSELECT 1",
     );
     journal.up(&database).assert_code(0);
-    assert_eq!(database.tables(), ["drizzle.__drizzle_migrations", "drizzle.__migrations__", "public.a", "public.b"]);
+    assert_eq!(
+        database.tables(),
+        ["drizzle.__drizzle_migrations", TRAIL, "drizzle.__migrations__", "public.a", "public.b"]
+    );
 }
 
 #[test]

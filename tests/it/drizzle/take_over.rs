@@ -1,7 +1,7 @@
 //! A database that Drizzle migrated, taken over: what is adopted, and what stops.
 
 use super::{DRIZZLE_TABLE, Journal, history};
-use crate::support::database::Database;
+use crate::support::database::{Database, TRAIL};
 use crate::support::folder::Migrations;
 use crate::support::job::{Job, Outcome};
 
@@ -19,7 +19,9 @@ fn text(journal: &Journal, database: &Database, arguments: &[&str]) -> Outcome {
 
 fn decisions(database: &Database) -> Vec<String> {
     let rows = database.query_strings(
-        "select concat_ws(' ', version, name, decision, source) from drizzle.__migration_adoptions__ order by version",
+        "select concat_ws(' ', d ->> 'version', d ->> 'file', d ->> 'decision', d ->> 'source')
+         from drizzle.__migration_runs__, json_array_elements(migrations) d where outcome = 'adopted'
+         order by sequence, (d ->> 'version')::int",
     );
     rows.into_iter().map(|row| row[0].clone().unwrap()).collect()
 }
@@ -127,7 +129,7 @@ fn every_ambiguity_is_one_line_with_its_reason_and_nothing_is_written() {
     text(&journal, &database, &dry)
         .assert_code(0)
         .assert_stdout("would record 5 migrations as applied, and 1 as never to be run");
-    assert_eq!(database.tables(), ["drizzle.__drizzle_migrations"]);
+    assert_eq!(database.tables(), ["drizzle.__drizzle_migrations", TRAIL]);
     let outcome = text(&journal, &database, &all);
     outcome
         .assert_code(0)
@@ -226,7 +228,7 @@ fn a_baseline_records_what_the_database_has_and_checks_its_tables() {
     outcome.assert_code(65).assert_stderr("the database is not at version 2: missing are c");
     text(&journal, &database, &["adopt", "--baseline", "7"]).assert_code(2).assert_stderr("no migration has version 7");
     text(&journal, &database, &["adopt"]).assert_code(65).assert_stderr("drizzle.__drizzle_migrations does not exist");
-    assert_eq!(database.tables(), ["public.a"]);
+    assert_eq!(database.tables(), [TRAIL, "public.a"]);
     text(&journal, &database, &["adopt", "--baseline", "1", "--dry-run"])
         .assert_code(0)
         .assert_stdout("would record 2");

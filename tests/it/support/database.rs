@@ -8,6 +8,8 @@ use super::cluster::Address;
 use super::connection::{APPLICATION, Connection, Rows};
 use super::{poll, shared, test_name};
 
+/// The table of the audit trail, in the schema of the default history.
+pub const TRAIL: &str = "drizzle.__migration_runs__";
 /// How long the server may take to notice that a session has gone.
 const GONE: Duration = Duration::from_secs(10);
 

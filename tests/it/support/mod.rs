@@ -1,6 +1,7 @@
 //! What every test stands on: servers, databases, the job as its user runs it, folders of migrations, redaction.
 //! Takes a Linux machine with PostgreSQL's server programs. Never leaves a server, a process or a folder behind.
 
+pub mod auditor;
 pub mod cluster;
 pub mod connection;
 pub mod database;
