@@ -1,5 +1,6 @@
-//! IQ-004 on awkward schemas, on the product's own and on broken ones: every verdict is the one that the schema earns,
-//! and the database is afterwards as it was. Takes the library and an ordinary role's session. Never the command.
+//! IQ-004 on awkward schemas, on the product's own and on broken ones: every verdict is the one that the schema
+//! earns, and the database is afterwards as it was. Takes the library and an ordinary role's session. Never the
+//! command.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use schemagate::stop::Signals;
 use crate::support::connection::Rows;
 use crate::support::database::Database;
 use crate::support::job::Job;
-use crate::support::{measured, skipped};
+use crate::support::{measured, skipped, slow_wanted};
 
 const CATALOGUE: &str = include_str!("drizzle/tools/catalogue.sql");
 
@@ -211,12 +212,13 @@ fn a_session_that_ends_is_no_verdict() {
 }
 
 #[test]
-fn a_schema_of_three_hundred_tables_takes_seconds() {
+fn a_large_schema_takes_seconds() {
     let database = Database::new();
+    let tables = if slow_wanted() { 300 } else { 60 };
     // Every table belongs to one of those before it, was made by a user, and may follow its neighbour.
-    database.execute(
+    database.execute(&format!(
         "create table t1 (id uuid primary key default gen_random_uuid(), name text not null unique);
-         do $$ begin for n in 2..300 loop execute format(
+         do $$ begin for n in 2..{tables} loop execute format(
              'create table t%1$s (
                  id uuid primary key default gen_random_uuid(), name varchar(30) not null check (length(name) > 3),
                  state text not null check (state in (''new'', ''old'')), weight numeric(6, 2) not null check (weight > 0),
@@ -225,13 +227,14 @@ fn a_schema_of_three_hundred_tables_takes_seconds() {
                  related uuid not null references t%3$s on delete cascade,
                  follows uuid references t%4$s on delete set null, unique (belongs, name))',
              n, greatest(n / 2, 1), greatest(n / 3, 1), n - 1);
-         end loop; end $$",
-    );
+         end loop; end $$"
+    ));
     let started = Instant::now();
     let cases = tried(&database.url()).unwrap();
     let elapsed = started.elapsed();
-    assert_eq!(cases.len(), 4 * 299);
+    assert_eq!(cases.len(), 4 * (tables - 1));
     assert!(cases.iter().all(|case| case.verdict == Verdict::Passed), "{}", lines(&cases));
-    measured(&format!("{} foreign keys of 300 tables tried in {:.1} s", cases.len(), elapsed.as_secs_f64()));
-    assert!(elapsed < Duration::from_secs(120), "{elapsed:?}");
+    measured(&format!("{} foreign keys of {tables} tables tried in {:.1} s", cases.len(), elapsed.as_secs_f64()));
+    // On a machine that does much else besides; more would mean that the rows that a row needs multiply.
+    assert!(elapsed < Duration::from_secs(1) * u32::try_from(tables).unwrap(), "{elapsed:?}");
 }

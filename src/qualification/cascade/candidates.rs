@@ -1,5 +1,5 @@
-//! What a column's checks might be content with. In: a type and the constants in its checks. Out: SQL expressions of that
-//! type, the likeliest first. Never judges them: the server does that.
+//! What a column's checks might be content with. In: a type and the constants in its checks. Out: SQL expressions of
+//! that type, the likeliest first. Never judges them: the server does that.
 
 use crate::postgres::literal;
 

@@ -1,5 +1,5 @@
-//! Deletes the parent and looks at what the key did. In: the two rows. Out: a verdict and what was seen. Never passes what
-//! it did not see.
+//! Deletes the parent and looks at what the key did. In: the two rows. Out: a verdict and what was seen. Never passes
+//! what it did not see.
 
 use std::collections::BTreeSet;
 

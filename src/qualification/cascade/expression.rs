@@ -1,5 +1,5 @@
-//! Reads what the server prints of an expression, far enough to guess at values for it. In: the text of a check, a bound
-//! or an index. Out: the names and the constants in it. Never evaluates anything: the server does that.
+//! Reads what the server prints of an expression, far enough to guess at values for it. In: the text of a check, a
+//! bound or an index. Out: the names and the constants in it. Never evaluates anything: the server does that.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Texts that a pattern matches, for the patterns that schemas have. In: a regular expression or a LIKE pattern. Out: a
-//! text, best effort: the server judges it. Never looks ahead or back, and knows no back reference.
+//! Texts that a pattern matches, for the patterns that schemas have. In: a regular expression or a LIKE pattern. Out:
+//! a text, best effort: the server judges it. Never looks ahead or back, and knows no back reference.
 
 use std::iter::Peekable;
 use std::str::Chars;

@@ -1,5 +1,5 @@
-//! A transaction that is never kept, and what was asked in it. In: a session. Out: rows, or the server's refusal with the
-//! transaction still alive. Never commits.
+//! A transaction that is never kept, and what was asked in it. In: a session. Out: rows, or the server's refusal with
+//! the transaction still alive. Never commits.
 
 use crate::postgres::server_error::{QueryError, ServerError};
 use crate::postgres::session::{Rows, Session};

@@ -1,7 +1,8 @@
-//! Values that satisfy checks together. In: columns with candidates, and conditions. Out: combinations that the server
-//! has evaluated and found good, the likeliest first. Never inserts anything.
+//! Values that satisfy checks together. In: columns with candidates, and conditions. Out: combinations that the
+//! server has evaluated and found good, the likeliest first. Never inserts anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use super::candidates::Of;
 use super::catalogue::quoted;
@@ -45,6 +46,38 @@ pub(super) struct Term {
     pub(super) name: String,
     pub(super) expression: String,
     pub(super) columns: BTreeSet<usize>,
+}
+
+/// What has been solved before, so that a table's checks are not evaluated anew for every row of it.
+#[derive(Debug, Default)]
+pub(super) struct Solved(Mutex<HashMap<Question, Vec<Solution>>>);
+
+/// What makes two problems one: the table, its columns, and what is settled of each.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Question {
+    pub(super) table: usize,
+    pub(super) columns: Vec<(usize, Settled)>,
+}
+
+/// What is settled of a column before its problem is solved.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) enum Settled {
+    /// This value.
+    Value(Option<String>),
+    /// That it is not NULL.
+    NotNull,
+    /// Nothing.
+    Open,
+}
+
+impl Solved {
+    pub(super) fn get(&self, question: &Question) -> Option<Vec<Solution>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(question).cloned()
+    }
+
+    pub(super) fn put(&self, question: Question, solutions: Vec<Solution>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(question, solutions);
+    }
 }
 
 /// The values of the slots, in their order.

@@ -1,11 +1,13 @@
-//! A parent and a child row of one key, and what can be asked of them. In: a key and an open transaction. Out: rows that
-//! were seen to be there, and what a statement against the parent came to. Never decides whether that is as declared.
+//! A parent and a child row of one key, and what can be asked of them. In: a key and an open transaction. Out: rows
+//! that were seen to be there, and what a statement against the parent came to. Never decides whether that is as
+//! declared.
 
 use std::collections::BTreeSet;
 
 use super::catalogue::{Catalogue, Key, Table, quoted};
 use super::probe::{Probe, Stumble, words};
 use super::rows::{Maker, Values, filter, own_and_referenced, picked};
+use super::solve::Solved;
 use crate::postgres::server_error::ServerError;
 
 /// The two rows.
@@ -40,9 +42,9 @@ impl<'a> Trial<'a> {
         catalogue: &'a Catalogue,
         key: &'a Key,
         probe: &'a Probe<'a>,
-        reuse: bool,
+        solved: Option<&'a Solved>,
     ) -> Result<Self, Stumble> {
-        let mut maker = Maker::new(catalogue, probe, reuse);
+        let mut maker = Maker::new(catalogue, probe, solved);
         let (_, referenced) = own_and_referenced(catalogue, key);
         let table = catalogue.parent(key);
         let pairs = catalogue.pairs(key);
@@ -208,8 +210,8 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// A new parent with these values, or one with them that is there, or any new one, or any at all: a full table of constants
-/// takes no new row, and one of its rows has to serve.
+/// A new parent with these values, or one with them that is there, or any new one, or any at all: a full table of
+/// constants takes no new row, and one of its rows has to serve.
 async fn first_parent(
     maker: &mut Maker<'_>,
     table: usize,

@@ -1,5 +1,5 @@
-//! Changes the parent's key and looks at what the foreign key did. In: the two rows. Out: a verdict and what was seen.
-//! Never changes a column that is generated, always an identity, or part of a key of the parent's own.
+//! Changes the parent's key and looks at what the foreign key did. In: the two rows. Out: a verdict and what was
+//! seen. Never changes a column that is generated, always an identity, or part of a key of the parent's own.
 
 use std::collections::BTreeSet;
 

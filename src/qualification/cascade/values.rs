@@ -1,5 +1,5 @@
-//! A value of a type, and another for every number. In: a type of the catalogue. Out: a text that the type reads. Never
-//! looks at constraints: where there are any, this is only the first guess.
+//! A value of a type, and another for every number. In: a type of the catalogue. Out: a text that the type reads.
+//! Never looks at constraints: where there are any, this is only the first guess.
 
 use std::collections::HashMap;
 

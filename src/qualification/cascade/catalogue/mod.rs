@@ -1,5 +1,5 @@
-//! What the catalogue says of tables, types and foreign keys. In: a session. Out: facts, read in three questions however
-//! many tables there are. Never looks at a row.
+//! What the catalogue says of tables, types and foreign keys. In: a session. Out: facts, read in three questions
+//! however many tables there are. Never looks at a row.
 
 use std::collections::HashMap;
 
@@ -20,6 +20,8 @@ pub(super) struct Catalogue {
     pub(super) keys: Vec<Key>,
     pub(super) types: HashMap<u32, Type>,
     by_oid: HashMap<u32, usize>,
+    /// The enforced keys of each table.
+    by_table: Vec<Vec<usize>>,
 }
 
 /// A table, and what its rows must satisfy.
@@ -144,9 +146,13 @@ impl Catalogue {
         let types: Vec<Type> = documents(session, TYPES).await?;
         let by_oid = tables.iter().enumerate().map(|(index, table)| (table.oid, index)).collect();
         let types = types.into_iter().map(|kind| (kind.oid, kind)).collect();
-        let mut catalogue = Self { tables, keys: Vec::new(), types, by_oid };
+        let by_table = tables.iter().map(|_| Vec::new()).collect();
+        let mut catalogue = Self { tables, keys: Vec::new(), types, by_oid, by_table };
         // A key of a table that went between the questions is nobody's.
         catalogue.keys = keys.into_iter().filter(|key| catalogue.knows(key)).collect();
+        for (place, key) in catalogue.keys.iter().enumerate().filter(|(_, key)| key.enforced) {
+            catalogue.by_table[catalogue.by_oid[&key.table]].push(place);
+        }
         Ok(catalogue)
     }
 
@@ -182,7 +188,7 @@ impl Catalogue {
 
     /// The enforced keys of a table.
     pub(super) fn keys_of(&self, table: usize) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(move |key| key.enforced && self.child(key) == table)
+        self.by_table[table].iter().map(|place| &self.keys[*place])
     }
 
     /// The domains that a column's type is made of, from the outermost, and the type below them with its modifier and

@@ -1,5 +1,5 @@
-//! What a row must satisfy besides types and keys. In: a table and what is settled of a row. Out: conditions, each with
-//! the columns that decide it. Never asks the server.
+//! What a row must satisfy besides types and keys. In: a table and what is settled of a row. Out: conditions, each
+//! with the columns that decide it. Never asks the server.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! Makes a row that satisfies everything, and the rows that it needs. In: a table and the values it is to have. Out: the
-//! row as the server keeps it, inserted in the open transaction. Never commits, and never changes a row that was there.
+//! Makes a row that satisfies everything, and the rows that it needs. In: a table and the values it is to have. Out:
+//! the row as the server keeps it, inserted in the open transaction. Never commits, and never changes a row that was
+//! there.
 
 mod conditions;
 mod insert;
@@ -12,6 +13,7 @@ use std::pin::Pin;
 
 use super::catalogue::{Catalogue, Key, Table, quoted};
 use super::probe::{Probe, Stumble};
+use super::solve::Solved;
 use crate::postgres::literal;
 use settle::Group;
 
@@ -38,6 +40,8 @@ pub(super) struct Maker<'a> {
     avoided: Option<(usize, Values)>,
     /// Rows that were made to be referenced, with their table, where they may serve more than once.
     made: Option<Vec<(usize, Values)>>,
+    /// What was solved for other keys, where that may be used again.
+    solved: Option<&'a Solved>,
 }
 
 /// A row under way.
@@ -52,12 +56,12 @@ struct Frame {
 }
 
 impl<'a> Maker<'a> {
-    /// With `reuse` a row that was made to be referenced may be referenced by several: fewer rows, but one may be in the
-    /// way of another.
-    pub(super) fn new(catalogue: &'a Catalogue, probe: &'a Probe<'a>, reuse: bool) -> Self {
-        let made = reuse.then(Vec::new);
+    /// With `solved` what was found for another row is used again, and a row that was made to be referenced may be
+    /// referenced by several: quicker, but one may be in the way of another.
+    pub(super) fn new(catalogue: &'a Catalogue, probe: &'a Probe<'a>, solved: Option<&'a Solved>) -> Self {
+        let made = solved.map(|_| Vec::new());
         let (frames, waiting) = (Vec::new(), Vec::new());
-        Self { catalogue, probe, number: 0, frames, waiting, until: None, avoided: None, made }
+        Self { catalogue, probe, number: 0, frames, waiting, until: None, avoided: None, made, solved }
     }
 
     /// From now on no row comes to reference this one, unless it has to.

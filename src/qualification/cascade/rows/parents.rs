@@ -1,5 +1,5 @@
-//! Gives a row the rows that its keys reference. In: a row under way and a key. Out: values for the key's columns. Where
-//! NULL will do it is taken; where rows need one another, they share a statement.
+//! Gives a row the rows that its keys reference. In: a row under way and a key. Out: values for the key's columns.
+//! Where NULL will do it is taken; where rows need one another, they share a statement.
 
 use std::collections::BTreeSet;
 

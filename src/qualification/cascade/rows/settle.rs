@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::super::candidates::{Of, candidates};
 use super::super::expression::Constants;
 use super::super::probe::Stumble;
-use super::super::solve::{Problem, Slot, Solution, Term};
+use super::super::solve::{Problem, Question, Settled, Slot, Solution, Term};
 use super::conditions::{conditions, generated, grouped};
 use super::{Maker, Values};
 use crate::postgres::literal;
@@ -55,6 +55,50 @@ impl<'a> Maker<'a> {
         columns: &BTreeSet<usize>,
         conditions: &[Term],
     ) -> Result<Group, Stumble> {
+        let question = self.question(depth, columns);
+        let known = self.solved.and_then(|solved| solved.get(question.as_ref()?));
+        let solutions = match known {
+            Some(solutions) => solutions,
+            None => {
+                let solutions = self.problem(depth, columns, conditions).solve(self.probe).await?;
+                if let (Some(solved), Some(question)) = (self.solved, question) {
+                    solved.put(question, solutions.clone());
+                }
+                solutions
+            }
+        };
+        if solutions.is_empty() {
+            let table = self.table(depth);
+            let names = |names: Vec<&str>| names.join(", ");
+            let columns = names(columns.iter().map(|column| table.columns[*column].name.as_str()).collect());
+            let conditions = names(conditions.iter().map(|condition| condition.name.as_str()).collect());
+            let table = table.words();
+            return Err(Stumble::Cannot(format!(
+                "no value found for {columns} of {table} that satisfies {conditions}"
+            )));
+        }
+        Ok(Group { columns: columns.iter().copied().collect(), solutions, at: 0 })
+    }
+
+    /// By what a solution may be found again; nothing where a sequence has a part in it, whose values serve once.
+    fn question(&self, depth: usize, columns: &BTreeSet<usize>) -> Option<Question> {
+        let frame = &self.frames[depth];
+        let table = self.table(depth);
+        let settled = |column: &usize| match frame.values.get(column) {
+            Some(value) => Some((*column, Settled::Value(value.clone()))),
+            None if self.own_value(table, *column).is_some_and(|own| own.contains("nextval(")) => None,
+            None if frame.need.contains(column) => Some((*column, Settled::NotNull)),
+            None => Some((*column, Settled::Open)),
+        };
+        // A generated column's value is a condition, which belongs to this row alone.
+        let generated = |column: &usize| table.columns[*column].generated;
+        if frame.values.keys().any(generated) {
+            return None;
+        }
+        Some(Question { table: frame.table, columns: columns.iter().map(settled).collect::<Option<_>>()? })
+    }
+
+    fn problem(&mut self, depth: usize, columns: &BTreeSet<usize>, conditions: &[Term]) -> Problem<'a> {
         let table = self.table(depth);
         let mut constants = Constants::default();
         for condition in conditions {
@@ -64,24 +108,12 @@ impl<'a> Maker<'a> {
         for text in columns.iter().filter_map(|column| self.frames[depth].values.get(column)).flatten() {
             constants.text(text.clone());
         }
-        let slots = columns.iter().map(|column| self.slot(depth, *column, &constants)).collect();
-        let mut problem = Problem {
+        Problem {
             table: table.name.clone(),
-            slots,
+            slots: columns.iter().map(|column| self.slot(depth, *column, &constants)).collect(),
             generated: generated(table, columns),
             conditions: conditions.to_vec(),
-        };
-        let solutions = problem.solve(self.probe).await?;
-        if solutions.is_empty() {
-            let names = |names: Vec<&str>| names.join(", ");
-            let columns = names(columns.iter().map(|column| table.columns[*column].name.as_str()).collect());
-            let conditions = names(conditions.iter().map(|condition| condition.name.as_str()).collect());
-            let table = table.words();
-            return Err(Stumble::Cannot(format!(
-                "no value found for {columns} of {table} that satisfies {conditions}"
-            )));
         }
-        Ok(Group { columns: problem.slots.iter().map(|slot| slot.column).collect(), solutions, at: 0 })
     }
 
     fn slot(&mut self, depth: usize, place: usize, constants: &Constants) -> Slot<'a> {
