@@ -25,7 +25,7 @@ const LONGEST_BYTES: u64 = 64 * 1024;
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{origin}: {fault}")]
+#[error("{}{fault}", named(.origin, .fault))]
 pub struct KeyError {
     /// The variable, or the file that an argument names.
     pub origin: String,
@@ -270,6 +270,11 @@ impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyingKey").field("kid", &self.kid).finish_non_exhaustive()
     }
+}
+
+/// A variable's own error names it already.
+fn named(origin: &str, fault: &KeyFault) -> String {
+    if matches!(fault, KeyFault::Source(_)) { String::new() } else { format!("{origin}: ") }
 }
 
 fn p256() -> Result<EcGroup, ErrorStack> {

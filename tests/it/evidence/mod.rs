@@ -6,6 +6,7 @@ mod reports;
 mod sample;
 mod tamper;
 mod tokens;
+mod whole;
 mod writing;
 
 use std::path::Path;
