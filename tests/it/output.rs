@@ -124,7 +124,7 @@ fn plan_and_status_tell_people_how_things_stand() {
 
     `schemagate up` would apply 2 migrations in 1 batch
     ");
-    insta::assert_snapshot!(shown(&["status"]), @r"
+    insta::assert_snapshot!(shown(&["status"]), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__ (does not exist yet)
 
@@ -133,10 +133,12 @@ fn plan_and_status_tell_people_how_things_stand() {
     2        pending  –           –         V2__b.sql
 
     0 applied, 2 pending, 0 divergent, 0 missing, 0 ahead
+
+    audit trail: drizzle.__migration_runs__ does not exist yet
     ");
     up(&database, &folder).run().assert_code(0);
     folder.write("V3__later.sql", "-- schemagate: no-transaction\ncreate index concurrently i on a ((1))");
-    insta::assert_snapshot!(shown(&["status"]), @r"
+    insta::assert_snapshot!(shown(&["status"]), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__
 
@@ -146,6 +148,11 @@ fn plan_and_status_tell_people_how_things_stand() {
     3        pending  –                            –                    V3__later.sql
 
     2 applied, 1 pending, 0 divergent, 0 missing, 0 ahead
+
+    audit trail: 1 run, last [time] (applied, exit 0, V1–V2), chain intact
+
+    RUN  FINISHED                     OUTCOME  EXIT  MIGRATIONS  ROLE      COMMIT
+    1    [time]  applied  0     V1–V2       postgres  –
     ");
     insta::assert_snapshot!(shown(&["plan"]), @r"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
@@ -181,7 +188,8 @@ fn columns_are_aligned_whatever_the_names_hold() {
         rows[1..].iter().all(|row| row.is_char_boundary(column) && row[column..].starts_with("pending")),
         "{outcome}"
     );
-    assert_eq!(outcome.stdout.lines().count(), 8, "{outcome}");
+    // A name of two lines would make one more, and the audit trail's words follow after the counts.
+    assert_eq!(outcome.stdout.lines().count(), 10, "{outcome}");
     up(&database, &folder).args(["status", "--format", "json"]).run().assert_code(0).json();
 }
 

@@ -466,3 +466,34 @@ fn what_is_deployed_is_on_record_and_our_own_variables_win() {
         .column("select concat_ws(', ', git_commit, deployment_id) from drizzle.__migration_runs__ order by sequence");
     assert_eq!(rows, ["", "theirs, api-7", "ours, deployment 1"]);
 }
+
+#[test]
+fn a_scratch_database_can_be_named_where_nobody_sees_it() {
+    let scratch = Database::new();
+    let folder = tables();
+    let qualify = |url: &str| {
+        let job = Job::new().env("SCHEMAGATE_SCRATCH_URL", url).env("SCHEMAGATE_CONNECT_DEADLINE", "0");
+        job.migrations(folder.path()).args(["qualify", "--format", "json"]).run()
+    };
+    let outcome = qualify(&scratch.url());
+    let document: serde_json::Value = serde_json::from_str(&outcome.assert_code(0).stdout).unwrap();
+    assert_eq!(document["environment"]["databases"]["scratch"], scratch.name());
+    qualify("postgres://u:canary@h:port/db")
+        .assert_code(78)
+        .assert_stderr("SCHEMAGATE_SCRATCH_URL")
+        .assert_nowhere("canary");
+}
+
+#[test]
+fn the_signing_key_is_wanted_by_what_signs_and_by_nothing_else() {
+    let (database, folder) = (Database::new(), tables());
+    let missing = ("SCHEMAGATE_SIGNING_KEY_FILE", "/run/secrets/no");
+    let job = |arguments: &[&str]| {
+        Job::on(&database).env(missing.0, missing.1).migrations(folder.path()).args(arguments).run()
+    };
+    job(&["up"]).assert_code(0);
+    job(&["qualify"]).assert_code(78).assert_stderr(missing.0).assert_stderr("/run/secrets/no");
+    let wrong = Job::on(&database).env("SCHEMAGATE_SIGNING_KEY", "canary").arg("qualify").run();
+    wrong.assert_code(78).assert_stderr("SCHEMAGATE_SIGNING_KEY").assert_nowhere("canary");
+    Untouched::new().refuses(&[("SCHEMAGATE_SIGNING_KEY", "canary"), missing]).assert_nowhere("canary");
+}

@@ -48,7 +48,7 @@ async fn tried(catalogue: &Catalogue, index: usize, probe: &Probe<'_>) -> Result
     let sql = table.sql();
     let filled = probe.ask(&format!("SELECT EXISTS (SELECT FROM {sql})")).await?;
     if filled.first().and_then(|row| row.first()?.as_deref()) != Some("t") {
-        Maker::new(catalogue, probe, true).make(index, Values::new(), BTreeSet::new()).await?;
+        Maker::new(catalogue, probe, None).make(index, Values::new(), BTreeSet::new()).await?;
     }
     let mut let_through = Vec::new();
     let mut otherwise = Vec::new();
