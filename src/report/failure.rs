@@ -178,16 +178,7 @@ fn details(error: &Error) -> Details {
         Error::TablesExist { .. } => untouched(&TABLES_EXIST),
         Error::LockHeld { holder, state, .. } => lock_held_details(holder.as_deref(), state),
         Error::Apply(error) => apply_details(error),
-        Error::SessionLost { .. } => (
-            Vec::new(),
-            "what the history records is applied (`schemagate status` shows it); beside it there may be what a file did \
-             outside a transaction"
-                .to_owned(),
-            vec![
-                "look into the server's log: a statement that crashes its backend looks like this; then deploy again"
-                    .to_owned(),
-            ],
-        ),
+        Error::SessionLost { .. } => session_lost_details(),
         Error::NotBack { source, state, .. } => {
             let server = connecting::server_of(source).flat_map(|error| server_lines(Some(error))).collect();
             (server, state_text(state), connecting::hints(source))
@@ -211,6 +202,19 @@ fn details(error: &Error) -> Details {
             vec!["make room, or send the output somewhere else; then run it again".to_owned()],
         ),
     }
+}
+
+fn session_lost_details() -> Details {
+    (
+        Vec::new(),
+        "what the history records is applied (`schemagate status` shows it); beside it there may be what a file did \
+         outside a transaction"
+            .to_owned(),
+        vec![
+            "look into the server's log: a statement that crashes its backend looks like this; then deploy again"
+                .to_owned(),
+        ],
+    )
 }
 
 fn lock_held_details(holder: Option<&Holder>, state: &DatabaseState) -> Details {
