@@ -45,7 +45,12 @@ pub fn json(verification: &Verification) -> Value {
 /// What was exported where.
 pub fn exported_line(trail: &Trail, exported: &Exported, path: &Path) -> String {
     let signed = exported.kid.as_ref().map_or_else(|| "unsigned".to_owned(), |kid| format!("signed by the key {kid}"));
-    harmless(&format!("{} of {} written to {}, {signed}", counted(trail.rows.len(), "run"), trail.table, path.display()))
+    harmless(&format!(
+        "{} of {} written to {}, {signed}",
+        counted(trail.rows.len(), "run"),
+        trail.table,
+        path.display()
+    ))
 }
 
 /// The trail as a document, and its signed text.
