@@ -66,7 +66,7 @@ pub(crate) enum Command {
         /// What the migration does, in a few words
         name: String,
     },
-    /// Verify evidence
+    /// Verify evidence, or export the audit trail of real runs
     #[command(subcommand)]
     Evidence(EvidenceCommand),
 }
@@ -82,6 +82,12 @@ pub(crate) enum EvidenceCommand {
         /// The public key, as PEM or JWK
         #[arg(long, value_name = "FILE", required = true)]
         public_key: PathBuf,
+    },
+    /// Export the audit trail of real runs, signed where SCHEMAGATE_SIGNING_KEY is set; exits with 1 if its chain is broken
+    Runs {
+        /// The file that takes it [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
     },
 }
 

@@ -103,7 +103,10 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     warn_of_unknown(&settings);
     if let Some(error) = unreadable {
         // What the same look at the environment shows of the URL is told with it, and not by the next deploy.
-        let needs_url = !matches!(cli.command, Some(Command::New { .. } | Command::Qualify(_) | Command::Evidence(_)));
+        let needs_url = !matches!(
+            cli.command,
+            Some(Command::New { .. } | Command::Qualify(_) | Command::Evidence(EvidenceCommand::Verify { .. }))
+        );
         let of_url = needs_url.then(|| commands::dialer(&settings).err()).flatten();
         // One that cannot be read is not missing besides.
         let of_url = of_url.filter(|of_url| !(error.is_about_url() && matches!(of_url, Error::NoDatabaseUrl)));
@@ -153,6 +156,9 @@ async fn dispatch(
         Some(Command::New { name }) => commands::new::run(settings, name, format)?,
         Some(Command::Evidence(EvidenceCommand::Verify { path, public_key })) => {
             commands::evidence::verified(path, public_key, format)?;
+        }
+        Some(Command::Evidence(EvidenceCommand::Runs { output })) => {
+            commands::evidence::runs(settings, output.as_deref(), format, stop).await?;
         }
     }
     Ok(None)

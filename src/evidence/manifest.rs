@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::record::sha256_hex;
 use super::times::{rfc3339, seconds, ten_years_on};
 use crate::settings::EvidenceIds;
+use crate::sha256::sha256_hex;
 
 /// The manifest's own file, which it does not list.
 pub(super) const MANIFEST: &str = "manifest.json";

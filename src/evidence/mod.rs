@@ -7,6 +7,7 @@ mod error;
 mod manifest;
 mod record;
 pub(crate) mod times;
+pub mod trail;
 pub mod verify;
 mod write;
 
@@ -14,7 +15,7 @@ use std::path::Path;
 
 pub use error::EvidenceError;
 pub use record::{CONTEXT, case_names, checksums, system_state_hash};
-pub use write::{Rendered, Written, check_writable, write};
+pub use write::{Rendered, Written, check_writable, replace, write};
 
 use crate::settings::Settings;
 use crate::signing::{KeyError, SigningKey};

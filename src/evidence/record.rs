@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::times::{rfc3339, seconds, ten_years_on};
 use crate::postgres::milliseconds;
 use crate::protocol::{Case, Installed, Protocol, Step};
+use crate::sha256::sha256_hex;
 
 /// The vocabulary that names the record's members.
 pub const CONTEXT: &str = "https://www.rosie-standard.org/evidence/v1";
@@ -96,17 +96,4 @@ pub fn checksums(migrations: &[Installed]) -> String {
         let _ = writeln!(text, "{mark}{sha256}  {escaped}");
     }
     text
-}
-
-/// SHA-256 in hexadecimal.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -102,6 +102,17 @@ pub fn write(
     })
 }
 
+/// Writes a single file by a rename: whole, or not at all.
+///
+/// # Errors
+/// [`EvidenceError::Write`].
+pub fn replace(path: &Path, text: &str) -> Result<(), EvidenceError> {
+    let name = path.file_name().ok_or_else(|| at(path)(ErrorKind::IsADirectory.into()))?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Staged::write(dir, &[(name.to_string_lossy().into_owned(), text.as_bytes().to_vec())])?.publish()?;
+    sync(dir)
+}
+
 fn record_bytes(protocol: &Protocol, key: Option<&SigningKey>, now: SystemTime) -> Result<Vec<u8>, EvidenceError> {
     let payload = record::payload(protocol, key.is_some(), now);
     match key {

@@ -1,9 +1,14 @@
-//! What `evidence verify` found. In: a verification. Out: lines, or a JSON document.
+//! What `evidence verify` found, and what `evidence runs` exported. In: data. Out: lines, or a JSON document.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::fit::harmless;
+use crate::evidence::trail::Exported;
 use crate::evidence::verify::Verification;
+use crate::history::runs::Trail;
+use crate::postgres::counted;
 
 /// Every fault on a line of its own; what was verified, where there is none.
 pub fn text(verification: &Verification) -> Vec<String> {
@@ -35,4 +40,20 @@ pub fn json(verification: &Verification) -> Value {
         "faults": faults.collect::<Vec<_>>(),
         "documents": documents,
     })
+}
+
+/// What was exported where.
+pub fn exported_line(trail: &Trail, exported: &Exported, path: &Path) -> String {
+    let signed = exported.kid.as_ref().map_or_else(|| "unsigned".to_owned(), |kid| format!("signed by the key {kid}"));
+    harmless(&format!(
+        "{} of {} written to {}, {signed}",
+        counted(trail.rows.len(), "run"),
+        trail.table,
+        path.display()
+    ))
+}
+
+/// The trail as a document, and its signed text.
+pub fn exported_json(exported: &Exported, path: Option<&Path>) -> Value {
+    json!({ "trail": exported.document, "jws": exported.jws, "kid": exported.kid, "file": path })
 }

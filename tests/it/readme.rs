@@ -57,7 +57,9 @@ fn the_command_table_names_every_command() {
     let commands = commands.map(|line| line.split_whitespace().next().unwrap());
     let commands: Vec<&str> = commands.filter(|command| *command != "help").collect();
     let cell = |cells: &Vec<String>| cells[0].trim_matches('`').split(' ').next().unwrap().to_owned();
-    let told: Vec<String> = table("Commands").iter().map(cell).collect();
+    let mut told: Vec<String> = table("Commands").iter().map(cell).collect();
+    // A command of several has a row for each.
+    told.dedup();
     assert_eq!(told, commands);
 }
 

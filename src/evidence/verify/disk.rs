@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::fault::Wrong;
-use crate::evidence::record::hex;
+use crate::sha256::hex;
 use crate::signing::strict;
 
 /// No document of ours comes near it.

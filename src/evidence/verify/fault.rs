@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::history::runs::ChainFault;
 use crate::signing::jws::JwsFault;
 
 /// One thing that is wrong.
@@ -25,6 +26,9 @@ pub enum Wrong {
     /// The signed text.
     #[error(transparent)]
     Jws(#[from] JwsFault),
+    /// The rows of an audit trail.
+    #[error("the audit trail is broken: {0}")]
+    Chain(ChainFault),
     /// Bytes that are no text.
     #[error("not a compact JWS: no text")]
     NotText,

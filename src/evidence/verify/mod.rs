@@ -6,6 +6,7 @@ mod fault;
 mod folder;
 mod package;
 mod record;
+mod trail;
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -87,12 +88,12 @@ impl Check<'_> {
         let at = shown(path);
         if let Some(payload) = unsigned(&bytes) {
             self.fault(&at, Wrong::Unsigned);
-            self.record_members(&at, &payload);
+            self.members(&at, &payload);
             return Ok(());
         }
         let is_named = path.extension().is_some_and(|extension| extension == "jws");
         if !is_named && !bytes.starts_with(b"eyJ") {
-            return Err("no evidence: neither a signed text nor an unsigned record".to_owned());
+            return Err("no evidence: neither a signed text nor an unsigned one of ours".to_owned());
         }
         let Some(payload) = self.signed(&at, &bytes) else { return Ok(()) };
         if payload.contains_key("package_id") {
@@ -100,10 +101,17 @@ impl Check<'_> {
                 "the manifest of a package: name the package's folder, so that its files are verified".to_owned()
             );
         }
-        let mut facts = self.record_members(&at, &payload);
+        let (kind, mut facts) = self.members(&at, &payload);
         facts.append(&mut signature_facts(&payload));
-        self.documents.push(Document { kind: "record", path: at, facts });
+        self.documents.push(Document { kind, path: at, facts });
         Ok(())
+    }
+
+    fn members(&mut self, at: &str, payload: &Map<String, Value>) -> (&'static str, Map<String, Value>) {
+        if trail::is_trail(payload) {
+            return ("trail", self.trail_members(at, payload));
+        }
+        ("record", self.record_members(at, payload))
     }
 
     /// The payload of a signed text, where its signature fits and the time is right.
@@ -147,7 +155,7 @@ impl Check<'_> {
     }
 }
 
-/// The payload of a record that says of itself that nobody signed it.
+/// The payload of a record or a trail that says of itself that nobody signed it.
 fn unsigned(bytes: &[u8]) -> Option<Map<String, Value>> {
     match crate::signing::strict::parse(bytes) {
         Ok(Value::Object(payload)) if payload.get("signed") == Some(&Value::Bool(false)) => Some(payload),

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{ChainFault, Row, Trail, chain};
 
-const FORMAT: &str = "schemagate-audit-trail/1";
+/// What such a document calls itself.
+pub const FORMAT: &str = "schemagate-audit-trail/1";
 
 impl Trail {
     /// The whole trail, every field exactly as it is hashed. `exported_at` is RFC 3339.

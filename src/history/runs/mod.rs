@@ -9,7 +9,7 @@ mod row;
 mod trail;
 
 pub use chain::{ChainFault, verify};
-pub use document::verify_document;
+pub use document::{FORMAT, verify_document};
 pub use record::{RunCommand, RunFacts, RunOutcome, TrailWriter};
 pub use row::{Row, RunMigration, sha256};
 pub use trail::{Trail, read, system_identifier};

@@ -88,7 +88,7 @@ fn identity(protocol: &Protocol, kid: Option<&str>) -> String {
         ("History table", subject.history_table.clone()),
         ("Server", format!("PostgreSQL {} at {}, connection {tls}", environment.server_version, environment.host)),
         ("System identifier", known(&environment.system_identifier)),
-        ("Target database", format!("{} (not touched)", environment.target_database)),
+        ("Target database", target_words(&environment.target_database)),
         (
             "Scratch database",
             format!("{}, {}, collation {}", environment.scratch_database, environment.encoding, environment.collation),
@@ -106,6 +106,11 @@ fn identity(protocol: &Protocol, kid: Option<&str>) -> String {
     };
     let rows: String = rows.into_iter().chain(platform).map(row).collect();
     format!("<table class=\"identity dense\">\n<tbody>\n{rows}</tbody>\n</table>\n")
+}
+
+/// Where a scratch database was given, there may be no target.
+fn target_words(target: &str) -> String {
+    if target.is_empty() { "none named".to_owned() } else { format!("{target} (not touched)") }
 }
 
 const MONO: [&str; 6] =
@@ -201,7 +206,7 @@ fn migrations(protocol: &Protocol) -> String {
             )
         })
         .collect();
-    let columns = [("Version", 13), ("File", 28), ("SHA-256", 31), ("Checksum in the history", 19), ("Bytes", 9)];
+    let columns = [("Version", 12), ("File", 28), ("SHA-256", 31), ("Checksum in the history", 21), ("Bytes", 8)];
     table("Migrations", "dense", &columns, &rows)
 }
 
@@ -219,16 +224,16 @@ fn approval(protocol: &Protocol, kid: Option<&str>) -> String {
         .collect();
     let machine = match kid {
         Some(kid) => format!(
-            "The evidence of run {} is signed by a machine with the key {kid}. That shows whether it was changed; it is no \
-             signature of a person, and does not stand for the three below.",
-            protocol.run_id
+            "The evidence of run {} is signed by a machine with the key <code>{}</code>. That shows whether it was changed; \
+             it is no signature of a person, and does not stand for the three below.",
+            escape(&protocol.run_id),
+            escape(kid)
         ),
-        None => format!("The evidence of run {} is unsigned.", protocol.run_id),
+        None => format!("The evidence of run {} is unsigned.", escape(&protocol.run_id)),
     };
     let columns = [("Role and meaning", 32), ("Name in print", 24), ("Signature", 26), ("Date", 18)];
     format!(
-        "<section class=\"approval\">\n<h2>Signatures</h2>\n<p class=\"note\">{}</p>\n{}</section>\n",
-        escape(&machine),
+        "<section class=\"approval\">\n<h2>Signatures</h2>\n<p class=\"note\">{machine}</p>\n{}</section>\n",
         bare_table("", &columns, &rows)
     )
 }

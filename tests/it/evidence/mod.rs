@@ -3,6 +3,7 @@
 mod foreign;
 mod keys;
 mod reports;
+mod runs;
 mod sample;
 mod tamper;
 mod tokens;

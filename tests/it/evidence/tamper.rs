@@ -255,7 +255,7 @@ fn what_is_no_evidence_exits_with_65() {
     for (path, words) in [
         (folder.path().join("nowhere"), "No such file"),
         (folder.path().to_owned(), "neither manifest nor packages"),
-        (text, "no evidence: neither a signed text nor an unsigned record"),
+        (text, "no evidence: neither a signed text nor an unsigned one"),
         (PathBuf::from("/dev/null"), "neither a file nor a folder"),
         (evidence.written.package.join("manifest.jws"), "name the package's folder"),
     ] {
