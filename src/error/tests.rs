@@ -164,7 +164,7 @@ fn looking() -> Vec<(Error, u8)> {
         (Error::Query { doing: "asking", source: QueryError::Lost { reason: String::new() } }, 69),
         (Error::Query { doing: "asking", source: QueryError::Protocol { reason: String::new() } }, 70),
         (Error::NotUpToDate { pending: 1, divergent: 0, missing: 0, ahead: 0 }, 3),
-        (Error::Unsound(Unsound::default()), 3),
+        (Error::Unsound(Unsound { invalid_indexes: vec!["public.i".to_owned()], ..Unsound::default() }), 3),
         (QualificationError::NotEmpty { database: "x".to_owned(), held: Vec::new() }.into(), 65),
         (QualificationError::MayNotMake { role: "x".to_owned(), reason: "words".to_owned() }.into(), 77),
         (QualificationError::Beyond { statements: Vec::new() }.into(), 65),

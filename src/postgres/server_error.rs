@@ -54,6 +54,8 @@ impl ServerError {
         // 57P03 starting up, 57P01 and 57P02 shutting down, 53300 no connection left, 08xxx a proxy's own words.
         match self.sqlstate.as_str() {
             "57P03" | "57P01" | "57P02" => true,
+            // A backend on a full disk: "could not write init file"; what else is internal is no worse for a try.
+            "XX000" => true,
             // PgBouncer gives every error this code, its own and its server's.
             "08P01" => POOLER_WAITS.iter().any(|words| self.message.contains(words)),
             code => self.short_of_resources() || code.starts_with("08"),
@@ -253,6 +255,13 @@ mod tests {
         ] {
             assert_eq!(error(sqlstate, message).is_a_pooler_refusing_options(), refuses, "{message}");
         }
+    }
+
+    #[test]
+    fn a_backend_that_cannot_start_on_a_full_disk_is_tried_again() {
+        assert!(error("XX000", "could not write init file").time_may_cure_a_refused_login());
+        assert!(error("53100", "could not write to file").time_may_cure_a_refused_login());
+        assert!(!error("3D000", "database \"x\" does not exist").time_may_cure_a_refused_login());
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! server. Out: a [`Protocol`]. Owns the steps and their verdicts; the record that is made of them has a room of its own.
 //! Never touches the target database.
 
+mod append_only;
 mod bench;
 pub mod cascade;
 mod expected;
 mod probe;
+mod rows;
 mod scratch;
 mod steps;
 mod witness;

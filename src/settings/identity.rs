@@ -26,7 +26,7 @@ pub struct Release {
     pub git_commit: Option<String>,
     /// The deployment, pod or pipeline run.
     pub deployment_id: Option<String>,
-    /// Every variable of [`PLATFORM`] that is set.
+    /// Every variable that is set of those that name commit, deployment and platform.
     pub platform: BTreeMap<String, String>,
 }
 

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use super::catalogue::Reaction;
-use super::probe::Stumble;
-use super::rows::filter;
 use super::trial::{Outcome, Trial};
 use crate::protocol::Verdict;
+use crate::qualification::rows::catalogue::Reaction;
+use crate::qualification::rows::filter;
+use crate::qualification::rows::probe::Stumble;
 
 /// A verdict, and the sentence that goes with it.
 pub(super) struct Seen {

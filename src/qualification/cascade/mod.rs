@@ -1,18 +1,9 @@
 //! IQ-004: what every foreign key does to real rows. In: a session on a scratch database. Out: a case for each action
 //! that a key declares. Never keeps a row: whatever it inserts is rolled back; only sequences have moved on.
 
-mod append_only;
-mod candidates;
-mod catalogue;
 mod delete;
-mod expression;
-mod pattern;
-mod probe;
-mod rows;
-mod solve;
 mod trial;
 mod update;
-mod values;
 
 use std::time::Instant;
 
@@ -20,11 +11,10 @@ use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
 
 use crate::protocol::{Case, Verdict};
-pub(in crate::qualification) use append_only::append_only;
-use catalogue::{Catalogue, Key, Reaction};
+use crate::qualification::rows::catalogue::{Catalogue, Key, Reaction};
+use crate::qualification::rows::probe::{Probe, Stumble};
+use crate::qualification::rows::solve::Solved;
 use delete::Seen;
-use probe::{Probe, Stumble};
-use solve::Solved;
 use trial::Trial;
 
 /// Tries every foreign key of the database on a parent and a child row, and rolls both back. A key has a case for what

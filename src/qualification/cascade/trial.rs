@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::catalogue::{Catalogue, Key, Table, quoted};
-use super::probe::{Probe, Stumble, words};
-use super::rows::{Maker, Values, filter, own_and_referenced, picked};
-use super::solve::Solved;
 use crate::postgres::server_error::ServerError;
+use crate::qualification::rows::catalogue::{Catalogue, Key, Table, quoted};
+use crate::qualification::rows::probe::{Probe, Stumble, words};
+use crate::qualification::rows::solve::Solved;
+use crate::qualification::rows::{Maker, Values, filter, own_and_referenced, picked};
 
 /// The two rows.
 pub(super) struct Trial<'a> {

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::catalogue::{Catalogue, Key, Reaction, quoted};
 use super::delete::{Seen, stopped};
-use super::probe::Stumble;
-use super::rows::{Values, filter, own_and_referenced};
 use super::trial::{Outcome, Trial};
 use crate::postgres::literal;
 use crate::protocol::Verdict;
+use crate::qualification::rows::catalogue::{Catalogue, Key, Reaction, quoted};
+use crate::qualification::rows::probe::Stumble;
+use crate::qualification::rows::{Values, filter, own_and_referenced};
 
 /// How many values are tried for one column, or for all together.
 const TRIES: usize = 8;

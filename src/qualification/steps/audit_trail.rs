@@ -3,8 +3,8 @@
 use super::{Definition, case};
 use crate::error::Error;
 use crate::protocol::{Case, Verdict};
+use crate::qualification::append_only::append_only;
 use crate::qualification::bench::{Bench, is_trail};
-use crate::qualification::cascade::append_only;
 
 pub(super) const DEFINITION: Definition = Definition {
     id: "IQ-008",

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::catalogue::{Catalogue, Table};
-use super::super::expression::{with_value, words};
-use super::super::solve::Term;
-use super::super::values::nth;
+use super::catalogue::{Catalogue, Table};
+use super::expression::{with_value, words};
+use super::solve::Term;
+use super::values::nth;
 use super::{Values, filter};
 
 /// All conditions of a row of this table. One without columns decides nothing and is left out.
-pub(super) fn conditions(catalogue: &Catalogue, table: &Table, values: &Values) -> Vec<Term> {
+pub(in crate::qualification) fn conditions(catalogue: &Catalogue, table: &Table, values: &Values) -> Vec<Term> {
     let mut all = Vec::new();
     let mut add = |name: String, expression: String| {
         let columns = columns_in(table, &expression);
@@ -60,7 +60,7 @@ fn unknown(catalogue: &Catalogue, table: &Table) -> Vec<Term> {
 }
 
 /// The columns that an expression names, and those that a generated one among them is made of.
-pub(super) fn columns_in(table: &Table, expression: &str) -> BTreeSet<usize> {
+pub(in crate::qualification) fn columns_in(table: &Table, expression: &str) -> BTreeSet<usize> {
     let words = words(expression);
     let named = table.columns.iter().enumerate().filter(|(_, column)| words.contains(&column.name));
     named
@@ -73,7 +73,7 @@ pub(super) fn columns_in(table: &Table, expression: &str) -> BTreeSet<usize> {
 }
 
 /// Puts conditions that share a column together, with all their columns.
-pub(super) fn grouped(conditions: Vec<Term>) -> Vec<(BTreeSet<usize>, Vec<Term>)> {
+pub(in crate::qualification) fn grouped(conditions: Vec<Term>) -> Vec<(BTreeSet<usize>, Vec<Term>)> {
     let mut groups: Vec<(BTreeSet<usize>, Vec<Term>)> = Vec::new();
     for condition in conditions {
         let mut joined = (condition.columns.clone(), vec![condition]);
@@ -92,7 +92,7 @@ pub(super) fn grouped(conditions: Vec<Term>) -> Vec<(BTreeSet<usize>, Vec<Term>)
 }
 
 /// The generated columns that are made of these.
-pub(super) fn generated(table: &Table, columns: &BTreeSet<usize>) -> Vec<Term> {
+pub(in crate::qualification) fn generated(table: &Table, columns: &BTreeSet<usize>) -> Vec<Term> {
     let made = table.columns.iter().filter(|column| column.generated);
     made.filter_map(|column| {
         let expression = column.default.clone()?;

@@ -15,10 +15,10 @@ const TYPES: &str = include_str!("types.sql");
 
 /// All of it.
 #[derive(Debug)]
-pub(super) struct Catalogue {
-    pub(super) tables: Vec<Table>,
-    pub(super) keys: Vec<Key>,
-    pub(super) types: HashMap<u32, Type>,
+pub(in crate::qualification) struct Catalogue {
+    pub(in crate::qualification) tables: Vec<Table>,
+    pub(in crate::qualification) keys: Vec<Key>,
+    pub(in crate::qualification) types: HashMap<u32, Type>,
     by_oid: HashMap<u32, usize>,
     /// The enforced keys of each table.
     by_table: Vec<Vec<usize>>,
@@ -26,82 +26,82 @@ pub(super) struct Catalogue {
 
 /// A table, and what its rows must satisfy.
 #[derive(Debug, Deserialize)]
-pub(super) struct Table {
+pub(in crate::qualification) struct Table {
     oid: u32,
-    pub(super) schema: String,
-    pub(super) name: String,
-    pub(super) partitioned: bool,
+    pub(in crate::qualification) schema: String,
+    pub(in crate::qualification) name: String,
+    pub(in crate::qualification) partitioned: bool,
     /// Row-level security that holds for the owner too.
-    pub(super) forced_security: bool,
+    pub(in crate::qualification) forced_security: bool,
     /// What a partition takes in.
-    pub(super) bound: Option<String>,
+    pub(in crate::qualification) bound: Option<String>,
     /// What the first partitions of a partitioned table take in.
-    pub(super) leaves: Vec<String>,
-    pub(super) columns: Vec<Column>,
-    pub(super) checks: Vec<Check>,
-    pub(super) uniques: Vec<Unique>,
+    pub(in crate::qualification) leaves: Vec<String>,
+    pub(in crate::qualification) columns: Vec<Column>,
+    pub(in crate::qualification) checks: Vec<Check>,
+    pub(in crate::qualification) uniques: Vec<Unique>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Column {
+pub(in crate::qualification) struct Column {
     number: i16,
-    pub(super) name: String,
+    pub(in crate::qualification) name: String,
     #[serde(rename = "type")]
-    pub(super) kind: u32,
-    pub(super) typmod: i32,
+    pub(in crate::qualification) kind: u32,
+    pub(in crate::qualification) typmod: i32,
     /// The type, as SQL writes it.
-    pub(super) sql: String,
-    pub(super) not_null: bool,
+    pub(in crate::qualification) sql: String,
+    pub(in crate::qualification) not_null: bool,
     /// `a` always, `d` by default, empty for none.
-    pub(super) identity: String,
-    pub(super) generated: bool,
+    pub(in crate::qualification) identity: String,
+    pub(in crate::qualification) generated: bool,
     /// The default, or what a generated column is generated from.
-    pub(super) default: Option<String>,
+    pub(in crate::qualification) default: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Check {
-    pub(super) name: String,
-    pub(super) expression: String,
+pub(in crate::qualification) struct Check {
+    pub(in crate::qualification) name: String,
+    pub(in crate::qualification) expression: String,
 }
 
 /// A unique index, or that of an exclusion constraint.
 #[derive(Debug, Deserialize)]
-pub(super) struct Unique {
-    pub(super) name: String,
+pub(in crate::qualification) struct Unique {
+    pub(in crate::qualification) name: String,
     columns: Vec<i16>,
-    pub(super) expressions: Option<String>,
-    pub(super) partial: bool,
-    pub(super) exclusion: bool,
+    pub(in crate::qualification) expressions: Option<String>,
+    pub(in crate::qualification) partial: bool,
+    pub(in crate::qualification) exclusion: bool,
     keys: usize,
 }
 
 /// A foreign key.
 #[derive(Debug, Deserialize)]
-pub(super) struct Key {
-    pub(super) name: String,
+pub(in crate::qualification) struct Key {
+    pub(in crate::qualification) name: String,
     table: u32,
     referenced: u32,
     columns: Vec<i16>,
     referenced_columns: Vec<i16>,
-    pub(super) on_delete: Reaction,
-    pub(super) on_update: Reaction,
+    pub(in crate::qualification) on_delete: Reaction,
+    pub(in crate::qualification) on_update: Reaction,
     /// MATCH FULL.
-    pub(super) full: bool,
+    pub(in crate::qualification) full: bool,
     /// INITIALLY DEFERRED.
-    pub(super) deferred: bool,
-    pub(super) validated: bool,
-    pub(super) enforced: bool,
+    pub(in crate::qualification) deferred: bool,
+    pub(in crate::qualification) validated: bool,
+    pub(in crate::qualification) enforced: bool,
     /// A partition's copy of its parent's.
-    pub(super) inherited: bool,
+    pub(in crate::qualification) inherited: bool,
     set_columns: Vec<i16>,
     /// Whether one of its triggers is.
-    pub(super) disabled: bool,
+    pub(in crate::qualification) disabled: bool,
 }
 
 /// What a key does to its rows when the row that they reference goes or changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) enum Reaction {
+pub(in crate::qualification) enum Reaction {
     #[serde(rename = "a")]
     NoAction,
     #[serde(rename = "r")]
@@ -116,31 +116,31 @@ pub(super) enum Reaction {
 
 /// A type, and what its values are made of.
 #[derive(Debug, Deserialize)]
-pub(super) struct Type {
+pub(in crate::qualification) struct Type {
     oid: u32,
-    pub(super) name: String,
-    pub(super) built_in: bool,
+    pub(in crate::qualification) name: String,
+    pub(in crate::qualification) built_in: bool,
     /// `b` base, `c` composite, `d` domain, `e` enum, `r` range, `m` multirange.
-    pub(super) kind: String,
-    pub(super) category: String,
+    pub(in crate::qualification) kind: String,
+    pub(in crate::qualification) category: String,
     /// An array's, else zero.
-    pub(super) element: u32,
+    pub(in crate::qualification) element: u32,
     /// A domain's, else zero.
-    pub(super) base: u32,
-    pub(super) base_typmod: i32,
-    pub(super) base_sql: Option<String>,
-    pub(super) not_null: bool,
-    pub(super) default: Option<String>,
+    pub(in crate::qualification) base: u32,
+    pub(in crate::qualification) base_typmod: i32,
+    pub(in crate::qualification) base_sql: Option<String>,
+    pub(in crate::qualification) not_null: bool,
+    pub(in crate::qualification) default: Option<String>,
     /// A range's, or the range of a multirange, else zero.
-    pub(super) subtype: u32,
-    pub(super) labels: Vec<String>,
-    pub(super) checks: Vec<Check>,
+    pub(in crate::qualification) subtype: u32,
+    pub(in crate::qualification) labels: Vec<String>,
+    pub(in crate::qualification) checks: Vec<Check>,
     /// Type and modifier of each.
-    pub(super) fields: Vec<(u32, i32)>,
+    pub(in crate::qualification) fields: Vec<(u32, i32)>,
 }
 
 impl Catalogue {
-    pub(super) async fn read(session: &Session) -> Result<Self, QueryError> {
+    pub(in crate::qualification) async fn read(session: &Session) -> Result<Self, QueryError> {
         let tables: Vec<Table> = documents(session, TABLES).await?;
         let keys: Vec<Key> = documents(session, KEYS).await?;
         let types: Vec<Type> = documents(session, TYPES).await?;
@@ -161,17 +161,17 @@ impl Catalogue {
     }
 
     /// The table that a key is of, by its place in [`Self::tables`].
-    pub(super) fn child(&self, key: &Key) -> usize {
+    pub(in crate::qualification) fn child(&self, key: &Key) -> usize {
         self.by_oid.get(&key.table).copied().unwrap_or_default()
     }
 
     /// The table that a key references.
-    pub(super) fn parent(&self, key: &Key) -> usize {
+    pub(in crate::qualification) fn parent(&self, key: &Key) -> usize {
         self.by_oid.get(&key.referenced).copied().unwrap_or_default()
     }
 
     /// The key's columns, by their place in the table, each with that which it references.
-    pub(super) fn pairs(&self, key: &Key) -> Vec<(usize, usize)> {
+    pub(in crate::qualification) fn pairs(&self, key: &Key) -> Vec<(usize, usize)> {
         let (child, parent) = (&self.tables[self.child(key)], &self.tables[self.parent(key)]);
         key.columns
             .iter()
@@ -181,19 +181,19 @@ impl Catalogue {
     }
 
     /// The columns that a deletion sets: those that the key names, or all of its own.
-    pub(super) fn set_columns(&self, key: &Key) -> Vec<usize> {
+    pub(in crate::qualification) fn set_columns(&self, key: &Key) -> Vec<usize> {
         let numbers = if key.set_columns.is_empty() { &key.columns } else { &key.set_columns };
         numbers.iter().filter_map(|number| self.tables[self.child(key)].place(*number)).collect()
     }
 
     /// The enforced keys of a table.
-    pub(super) fn keys_of(&self, table: usize) -> impl Iterator<Item = &Key> {
+    pub(in crate::qualification) fn keys_of(&self, table: usize) -> impl Iterator<Item = &Key> {
         self.by_table[table].iter().map(|place| &self.keys[*place])
     }
 
     /// The domains that a column's type is made of, from the outermost, and the type below them with its modifier and
     /// its words.
-    pub(super) fn base(&self, column: &Column) -> (Vec<&Type>, u32, i32, String) {
+    pub(in crate::qualification) fn base(&self, column: &Column) -> (Vec<&Type>, u32, i32, String) {
         let (mut oid, mut typmod, mut sql) = (column.kind, column.typmod, column.sql.clone());
         let mut domains = Vec::new();
         while let Some(domain) = self.types.get(&oid).filter(|kind| kind.kind == "d") {
@@ -205,12 +205,12 @@ impl Catalogue {
     }
 
     /// Whether NULL is no value for this column.
-    pub(super) fn not_null(&self, column: &Column) -> bool {
+    pub(in crate::qualification) fn not_null(&self, column: &Column) -> bool {
         column.not_null || self.base(column).0.iter().any(|domain| domain.not_null)
     }
 
     /// The column's default, or its domain's.
-    pub(super) fn default<'a>(&'a self, column: &'a Column) -> Option<&'a str> {
+    pub(in crate::qualification) fn default<'a>(&'a self, column: &'a Column) -> Option<&'a str> {
         if column.generated {
             return None;
         }
@@ -225,29 +225,29 @@ impl Table {
     }
 
     /// The columns of this index that are columns, by their place; only what makes it unique.
-    pub(super) fn columns_of(&self, unique: &Unique) -> Vec<usize> {
+    pub(in crate::qualification) fn columns_of(&self, unique: &Unique) -> Vec<usize> {
         unique.columns.iter().take(unique.keys).filter_map(|number| self.place(*number)).collect()
     }
 
     /// The name as people read it.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::qualification) fn words(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }
 
     /// The name as SQL reads it.
-    pub(super) fn sql(&self) -> String {
+    pub(in crate::qualification) fn sql(&self) -> String {
         format!("{}.{}", quoted(&self.schema), quoted(&self.name))
     }
 
     /// The table without those that inherit from it. The rows of a partitioned one are all in its partitions.
-    pub(super) fn only(&self) -> String {
+    pub(in crate::qualification) fn only(&self) -> String {
         if self.partitioned { self.sql() } else { format!("ONLY {}", self.sql()) }
     }
 }
 
 impl Reaction {
     /// As the key declares it.
-    pub(super) fn words(self) -> &'static str {
+    pub(in crate::qualification) fn words(self) -> &'static str {
         match self {
             Self::NoAction => "NO ACTION",
             Self::Restrict => "RESTRICT",
@@ -259,7 +259,7 @@ impl Reaction {
 }
 
 /// An identifier, quoted whether it needs it or not.
-pub(super) fn quoted(name: &str) -> String {
+pub(in crate::qualification) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -9,16 +9,16 @@ use super::catalogue::quoted;
 
 /// The constants of some expressions, in the order in which they stand there.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Constants {
+pub(in crate::qualification) struct Constants {
     /// Without their quotes.
-    pub(super) texts: Vec<String>,
+    pub(in crate::qualification) texts: Vec<String>,
     /// As they are written.
-    pub(super) numbers: Vec<String>,
+    pub(in crate::qualification) numbers: Vec<String>,
 }
 
 impl Constants {
     /// Takes along those of one more expression.
-    pub(super) fn add(&mut self, expression: &str) {
+    pub(in crate::qualification) fn add(&mut self, expression: &str) {
         for (kind, text) in tokens(expression) {
             match kind {
                 TokenKind::Literal { kind: LiteralKind::Int { .. } | LiteralKind::Numeric { .. } } => {
@@ -31,7 +31,7 @@ impl Constants {
     }
 
     /// Takes along one value. The server prints a negative number as a text with a cast.
-    pub(super) fn text(&mut self, text: String) {
+    pub(in crate::qualification) fn text(&mut self, text: String) {
         if text.parse::<f64>().is_ok() {
             push(&mut self.numbers, text.clone());
         }
@@ -40,7 +40,7 @@ impl Constants {
 }
 
 /// The words of an expression that may be names of columns. Too many do no harm.
-pub(super) fn words(expression: &str) -> BTreeSet<String> {
+pub(in crate::qualification) fn words(expression: &str) -> BTreeSet<String> {
     tokens(expression)
         .filter_map(|(kind, text)| match kind {
             TokenKind::Ident => Some(text.to_lowercase()),
@@ -53,7 +53,7 @@ pub(super) fn words(expression: &str) -> BTreeSet<String> {
 }
 
 /// A domain's check as one on a column: VALUE stands for what is checked.
-pub(super) fn with_value(expression: &str, column: &str) -> String {
+pub(in crate::qualification) fn with_value(expression: &str, column: &str) -> String {
     tokens(expression)
         .map(|(kind, text)| match kind {
             TokenKind::Ident if text == "VALUE" => quoted(column),

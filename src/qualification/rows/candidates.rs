@@ -15,15 +15,15 @@ const LONGEST: usize = 10_000;
 
 /// A type below its domains, and its words.
 #[derive(Debug, Clone)]
-pub(super) struct Of<'a> {
-    pub(super) types: &'a Types,
-    pub(super) oid: u32,
-    pub(super) typmod: i32,
-    pub(super) sql: String,
+pub(in crate::qualification) struct Of<'a> {
+    pub(in crate::qualification) types: &'a Types,
+    pub(in crate::qualification) oid: u32,
+    pub(in crate::qualification) typmod: i32,
+    pub(in crate::qualification) sql: String,
 }
 
 /// Expressions to try. Other numbers give others, where a unique constraint asks for that.
-pub(super) fn candidates(of: &Of<'_>, constants: &Constants, number: u64) -> Vec<String> {
+pub(in crate::qualification) fn candidates(of: &Of<'_>, constants: &Constants, number: u64) -> Vec<String> {
     let Some(kind) = of.types.get(&of.oid) else { return Vec::new() };
     let first = nth(of.types, of.oid, of.typmod, number);
     let mut texts: Vec<String> = first.into_iter().collect();

@@ -6,7 +6,7 @@ use crate::postgres::session::{Rows, Session};
 
 /// What stands in the way of a case.
 #[derive(Debug, Clone)]
-pub(super) enum Stumble {
+pub(in crate::qualification) enum Stumble {
     /// The connection, which ends it all.
     Lost(QueryError),
     /// Something of this case; one sentence.
@@ -15,25 +15,25 @@ pub(super) enum Stumble {
 
 /// An open transaction. It is to be ended with [`Probe::end`]; one that is dropped ends with its session.
 #[derive(Debug)]
-pub(super) struct Probe<'a> {
+pub(in crate::qualification) struct Probe<'a> {
     session: &'a Session,
 }
 
 impl<'a> Probe<'a> {
     /// Begins.
-    pub(super) async fn begin(session: &'a Session) -> Result<Self, QueryError> {
+    pub(in crate::qualification) async fn begin(session: &'a Session) -> Result<Self, QueryError> {
         // What triggers have to say of rows that nobody keeps is no news.
         session.query("BEGIN; SET LOCAL client_min_messages = error").await?;
         Ok(Self { session })
     }
 
     /// Undoes all.
-    pub(super) async fn end(self) -> Result<(), QueryError> {
+    pub(in crate::qualification) async fn end(self) -> Result<(), QueryError> {
         self.session.query("ROLLBACK").await.map(drop)
     }
 
     /// Runs one statement. A refusal undoes this statement alone.
-    pub(super) async fn attempt(&self, sql: &str) -> Result<Result<Rows, Box<ServerError>>, Stumble> {
+    pub(in crate::qualification) async fn attempt(&self, sql: &str) -> Result<Result<Rows, Box<ServerError>>, Stumble> {
         let message = format!("SAVEPOINT schemagate;\n{sql};\nRELEASE schemagate");
         match self.session.query(&message).await {
             // The rows stand between those of the two that make it safe, which have none.
@@ -47,13 +47,13 @@ impl<'a> Probe<'a> {
     }
 
     /// As [`Self::attempt`], where a refusal ends the case.
-    pub(super) async fn ask(&self, sql: &str) -> Result<Rows, Stumble> {
+    pub(in crate::qualification) async fn ask(&self, sql: &str) -> Result<Rows, Stumble> {
         self.attempt(sql).await?.map_err(|error| Stumble::Cannot(words(&error)))
     }
 }
 
 /// The server's words in one line, with the detail where it tells more.
-pub(super) fn words(error: &ServerError) -> String {
+pub(in crate::qualification) fn words(error: &ServerError) -> String {
     // Which row failed says nothing: it was made up.
     let detail = error.detail.as_deref().filter(|_| !matches!(error.sqlstate.as_str(), "23502" | "23514"));
     let detail = detail.map(|detail| format!(", {}", detail.trim_end_matches('.'))).unwrap_or_default();

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::catalogue::{Key, quoted};
-use super::super::probe::Stumble;
-use super::super::values::nth;
+use super::catalogue::{Key, quoted};
+use super::probe::Stumble;
+use super::values::nth;
 use super::{Maker, Values, filter, own_and_referenced, picked};
 
 impl Maker<'_> {
     /// Settles the columns of a key: NULL, or the key of a row that is there or comes with this one.
-    pub(super) async fn attach(&mut self, depth: usize, key: &Key) -> Result<(), Stumble> {
+    pub(in crate::qualification) async fn attach(&mut self, depth: usize, key: &Key) -> Result<(), Stumble> {
         let pairs = self.catalogue.pairs(key);
         let frame = &self.frames[depth];
         let table = self.table(depth);
@@ -93,7 +93,7 @@ impl Maker<'_> {
     }
 
     /// The key of a row that is there and has these values.
-    pub(in super::super) async fn existing(
+    pub(in crate::qualification) async fn existing(
         &self,
         table: usize,
         columns: &BTreeSet<usize>,
@@ -116,7 +116,11 @@ impl Maker<'_> {
     }
 
     /// A row that is there and has these values, whole.
-    pub(in super::super) async fn whole(&self, table: usize, wanted: &Values) -> Result<Option<Values>, Stumble> {
+    pub(in crate::qualification) async fn whole(
+        &self,
+        table: usize,
+        wanted: &Values,
+    ) -> Result<Option<Values>, Stumble> {
         let facts = &self.catalogue.tables[table];
         let names: Vec<String> = facts.columns.iter().map(|column| format!("{}::text", quoted(&column.name))).collect();
         let (only, condition) = (facts.only(), filter(facts, wanted));
@@ -152,7 +156,7 @@ impl Maker<'_> {
     }
 
     /// A new value of a column's type.
-    pub(super) fn fresh(&mut self, table: usize, column: usize) -> Option<String> {
+    pub(in crate::qualification) fn fresh(&mut self, table: usize, column: usize) -> Option<String> {
         let number = self.next();
         let (_, oid, typmod, _) = self.catalogue.base(&self.catalogue.tables[table].columns[column]);
         nth(&self.catalogue.types, oid, typmod, number)

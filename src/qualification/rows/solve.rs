@@ -19,49 +19,49 @@ const KEPT: usize = 60;
 
 /// A column and what it might hold.
 #[derive(Debug, Clone)]
-pub(super) struct Slot<'a> {
+pub(in crate::qualification) struct Slot<'a> {
     /// Its place in the table.
-    pub(super) column: usize,
-    pub(super) name: String,
-    pub(super) of: Of<'a>,
+    pub(in crate::qualification) column: usize,
+    pub(in crate::qualification) name: String,
+    pub(in crate::qualification) of: Of<'a>,
     /// SQL expressions.
-    pub(super) choices: Vec<String>,
+    pub(in crate::qualification) choices: Vec<String>,
 }
 
 /// What is to be solved.
 #[derive(Debug)]
-pub(super) struct Problem<'a> {
+pub(in crate::qualification) struct Problem<'a> {
     /// The table's name, which expressions may use.
-    pub(super) table: String,
-    pub(super) slots: Vec<Slot<'a>>,
+    pub(in crate::qualification) table: String,
+    pub(in crate::qualification) slots: Vec<Slot<'a>>,
     /// Generated columns.
-    pub(super) generated: Vec<Term>,
-    pub(super) conditions: Vec<Term>,
+    pub(in crate::qualification) generated: Vec<Term>,
+    pub(in crate::qualification) conditions: Vec<Term>,
 }
 
 /// An expression, and the columns that decide it.
 #[derive(Debug, Clone)]
-pub(super) struct Term {
+pub(in crate::qualification) struct Term {
     /// As a reason names it; of a generated column its name.
-    pub(super) name: String,
-    pub(super) expression: String,
-    pub(super) columns: BTreeSet<usize>,
+    pub(in crate::qualification) name: String,
+    pub(in crate::qualification) expression: String,
+    pub(in crate::qualification) columns: BTreeSet<usize>,
 }
 
 /// What has been solved before, so that a table's checks are not evaluated anew for every row of it.
 #[derive(Debug, Default)]
-pub(super) struct Solved(Mutex<HashMap<Question, Vec<Solution>>>);
+pub(in crate::qualification) struct Solved(Mutex<HashMap<Question, Vec<Solution>>>);
 
 /// What makes two problems one: the table, its columns, and what is settled of each.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) struct Question {
-    pub(super) table: usize,
-    pub(super) columns: Vec<(usize, Settled)>,
+pub(in crate::qualification) struct Question {
+    pub(in crate::qualification) table: usize,
+    pub(in crate::qualification) columns: Vec<(usize, Settled)>,
 }
 
 /// What is settled of a column before its problem is solved.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub(super) enum Settled {
+pub(in crate::qualification) enum Settled {
     /// This value.
     Value(Option<String>),
     /// That it is not NULL.
@@ -71,21 +71,21 @@ pub(super) enum Settled {
 }
 
 impl Solved {
-    pub(super) fn get(&self, question: &Question) -> Option<Vec<Solution>> {
+    pub(in crate::qualification) fn get(&self, question: &Question) -> Option<Vec<Solution>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(question).cloned()
     }
 
-    pub(super) fn put(&self, question: Question, solutions: Vec<Solution>) {
+    pub(in crate::qualification) fn put(&self, question: Question, solutions: Vec<Solution>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(question, solutions);
     }
 }
 
 /// The values of the slots, in their order.
-pub(super) type Solution = Vec<Option<String>>;
+pub(in crate::qualification) type Solution = Vec<Option<String>>;
 
 impl Problem<'_> {
     /// Good combinations; none where none was found.
-    pub(super) async fn solve(&mut self, probe: &Probe<'_>) -> Result<Vec<Solution>, Stumble> {
+    pub(in crate::qualification) async fn solve(&mut self, probe: &Probe<'_>) -> Result<Vec<Solution>, Stumble> {
         if self.slots.len() > 1 {
             self.narrow(probe).await?;
         }

@@ -6,14 +6,14 @@ use std::str::Chars;
 
 /// A text for the regular expression. What may be repeated without end is repeated `repeat` times, and `seed` picks
 /// among what may stand in a place.
-pub(super) fn sample(pattern: &str, repeat: usize, seed: u64) -> Option<String> {
+pub(in crate::qualification) fn sample(pattern: &str, repeat: usize, seed: u64) -> Option<String> {
     let mut sampler = Sampler { rest: pattern.chars().peekable(), repeat, state: seed };
     let text = sampler.alternatives()?;
     sampler.rest.peek().is_none().then_some(text)
 }
 
 /// A text for the LIKE pattern, with `filler` for each `%`.
-pub(super) fn like(pattern: &str, filler: &str) -> String {
+pub(in crate::qualification) fn like(pattern: &str, filler: &str) -> String {
     let mut text = String::new();
     let mut rest = pattern.chars();
     while let Some(c) = rest.next() {

@@ -2,29 +2,36 @@
 //! the row as the server keeps it, inserted in the open transaction. Never commits, and never changes a row that was
 //! there.
 
+mod candidates;
+pub(in crate::qualification) mod catalogue;
 mod conditions;
+mod expression;
 mod insert;
 mod parents;
+mod pattern;
+pub(in crate::qualification) mod probe;
 mod settle;
+pub(in crate::qualification) mod solve;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 
-use super::catalogue::{Catalogue, Key, Table, quoted};
-use super::probe::{Probe, Stumble};
-use super::solve::Solved;
 use crate::postgres::literal;
+use catalogue::{Catalogue, Key, Table, quoted};
+use probe::{Probe, Stumble};
 use settle::Group;
+use solve::Solved;
 
 /// Values by the place of their column; `None` is NULL.
-pub(super) type Values = BTreeMap<usize, Option<String>>;
+pub(in crate::qualification) type Values = BTreeMap<usize, Option<String>>;
 
 /// How many rows may need one another in a line.
 const DEEPEST: usize = 60;
 
 /// Makes rows in one transaction.
-pub(super) struct Maker<'a> {
+pub(in crate::qualification) struct Maker<'a> {
     catalogue: &'a Catalogue,
     probe: &'a Probe<'a>,
     /// Tells values apart.
@@ -58,19 +65,28 @@ struct Frame {
 impl<'a> Maker<'a> {
     /// With `solved` what was found for another row is used again, and a row that was made to be referenced may be
     /// referenced by several: quicker, but one may be in the way of another.
-    pub(super) fn new(catalogue: &'a Catalogue, probe: &'a Probe<'a>, solved: Option<&'a Solved>) -> Self {
+    pub(in crate::qualification) fn new(
+        catalogue: &'a Catalogue,
+        probe: &'a Probe<'a>,
+        solved: Option<&'a Solved>,
+    ) -> Self {
         let made = solved.map(|_| Vec::new());
         let (frames, waiting) = (Vec::new(), Vec::new());
         Self { catalogue, probe, number: 0, frames, waiting, until: None, avoided: None, made, solved }
     }
 
     /// From now on no row comes to reference this one, unless it has to.
-    pub(super) fn avoid(&mut self, table: usize, values: Values) {
+    pub(in crate::qualification) fn avoid(&mut self, table: usize, values: Values) {
         self.avoided = Some((table, values));
     }
 
     /// Makes a row with these values, in which the columns of `need` are not NULL.
-    pub(super) fn make<'s>(&'s mut self, table: usize, values: Values, need: BTreeSet<usize>) -> Making<'s> {
+    pub(in crate::qualification) fn make<'s>(
+        &'s mut self,
+        table: usize,
+        values: Values,
+        need: BTreeSet<usize>,
+    ) -> Making<'s> {
         Box::pin(async move {
             let depth = self.frames.len();
             if depth >= DEEPEST {
@@ -145,14 +161,14 @@ impl<'a> Maker<'a> {
 }
 
 /// A row being made. It needs others of its kind, so that its size is not known.
-pub(super) type Making<'s> = Pin<Box<dyn Future<Output = Result<Values, Stumble>> + Send + 's>>;
+pub(in crate::qualification) type Making<'s> = Pin<Box<dyn Future<Output = Result<Values, Stumble>> + Send + 's>>;
 
 fn suggestions(groups: &[Group]) -> Values {
     groups.iter().flat_map(Group::chosen).collect()
 }
 
 /// The condition that meets rows with these values. Compared as text, because not every type can be compared.
-pub(super) fn filter(table: &Table, values: &Values) -> String {
+pub(in crate::qualification) fn filter(table: &Table, values: &Values) -> String {
     let terms = values.iter().map(|(column, value)| {
         let name = quoted(&table.columns[*column].name);
         match value {
@@ -165,12 +181,12 @@ pub(super) fn filter(table: &Table, values: &Values) -> String {
 }
 
 /// The values of these columns, or nothing where one is missing or NULL.
-pub(super) fn picked(values: &Values, columns: impl IntoIterator<Item = usize>) -> Option<Values> {
+pub(in crate::qualification) fn picked(values: &Values, columns: impl IntoIterator<Item = usize>) -> Option<Values> {
     columns.into_iter().map(|column| Some((column, Some(values.get(&column)?.clone()?)))).collect()
 }
 
 /// The columns of a key, and those that it references.
-pub(super) fn own_and_referenced(catalogue: &Catalogue, key: &Key) -> (Vec<usize>, BTreeSet<usize>) {
+pub(in crate::qualification) fn own_and_referenced(catalogue: &Catalogue, key: &Key) -> (Vec<usize>, BTreeSet<usize>) {
     let pairs = catalogue.pairs(key);
     (pairs.iter().map(|(own, _)| *own).collect(), pairs.iter().map(|(_, referenced)| *referenced).collect())
 }

@@ -3,31 +3,31 @@
 
 use std::collections::BTreeSet;
 
-use super::super::candidates::{Of, candidates};
-use super::super::expression::Constants;
-use super::super::probe::Stumble;
-use super::super::solve::{Problem, Question, Settled, Slot, Solution, Term};
+use super::candidates::{Of, candidates};
 use super::conditions::{conditions, generated, grouped};
+use super::expression::Constants;
+use super::probe::Stumble;
+use super::solve::{Problem, Question, Settled, Slot, Solution, Term};
 use super::{Maker, Values};
 use crate::postgres::literal;
 
 /// Columns that conditions tie together.
 #[derive(Debug)]
-pub(super) struct Group {
-    pub(super) columns: Vec<usize>,
+pub(in crate::qualification) struct Group {
+    pub(in crate::qualification) columns: Vec<usize>,
     solutions: Vec<Solution>,
     at: usize,
 }
 
 impl Group {
     /// The combination that is up.
-    pub(super) fn chosen(&self) -> impl Iterator<Item = (usize, Option<String>)> + '_ {
+    pub(in crate::qualification) fn chosen(&self) -> impl Iterator<Item = (usize, Option<String>)> + '_ {
         let solution = self.solutions.get(self.at).into_iter().flatten();
         self.columns.iter().copied().zip(solution.cloned())
     }
 
     /// Goes on to the next combination in which one of these columns differs, if there is one.
-    pub(super) fn advance(&mut self, columns: &BTreeSet<usize>) -> bool {
+    pub(in crate::qualification) fn advance(&mut self, columns: &BTreeSet<usize>) -> bool {
         let places: Vec<usize> =
             (0..self.columns.len()).filter(|place| columns.contains(&self.columns[*place])).collect();
         let now = self.solutions[self.at].clone();
@@ -40,7 +40,7 @@ impl Group {
 
 impl<'a> Maker<'a> {
     /// The groups of this row, with what is settled of it kept.
-    pub(super) async fn settle(&mut self, depth: usize) -> Result<Vec<Group>, Stumble> {
+    pub(in crate::qualification) async fn settle(&mut self, depth: usize) -> Result<Vec<Group>, Stumble> {
         let all = conditions(self.catalogue, self.table(depth), &self.frames[depth].values);
         let mut groups = Vec::new();
         for (columns, conditions) in grouped(all) {
@@ -145,7 +145,11 @@ impl<'a> Maker<'a> {
     }
 
     /// What these columns of a row to come would best hold, as far as conditions have a say in it.
-    pub(in super::super) async fn suggest(&mut self, table: usize, columns: &[usize]) -> Result<Values, Stumble> {
+    pub(in crate::qualification) async fn suggest(
+        &mut self,
+        table: usize,
+        columns: &[usize],
+    ) -> Result<Values, Stumble> {
         let need = columns.iter().copied().collect();
         self.frames.push(super::Frame { table, values: Values::new(), suggested: Values::new(), need });
         let depth = self.frames.len() - 1;
@@ -155,7 +159,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Other values for these columns of a row that is there, one more each time; the rest of it stays as it is.
-    pub(in super::super) async fn others(
+    pub(in crate::qualification) async fn others(
         &mut self,
         table: usize,
         row: &Values,

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::catalogue::{Catalogue, Table, quoted};
-use super::probe::{Probe, Stumble, words};
+use super::rows::catalogue::{Catalogue, Table, quoted};
+use super::rows::probe::{Probe, Stumble, words};
 use super::rows::{Maker, Values};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
@@ -17,7 +17,7 @@ const REFUSED: &str = "42501";
 ///
 /// # Errors
 /// [`QueryError`] where the connection is lost, or the catalogue cannot be read.
-pub(in crate::qualification) async fn append_only(
+pub(super) async fn append_only(
     session: &Session,
     is_audit: impl Fn(&str, &str) -> bool,
 ) -> Result<Vec<Case>, QueryError> {

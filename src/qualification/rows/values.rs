@@ -6,14 +6,14 @@ use std::collections::HashMap;
 use super::catalogue::Type;
 
 /// The types by their oid.
-pub(super) type Types = HashMap<u32, Type>;
+pub(in crate::qualification) type Types = HashMap<u32, Type>;
 
 /// How deep a type may be nested.
 const DEEPEST: u32 = 6;
 
 /// The value with this number; other numbers give other values, as far as the type has them. Nothing for a type that is
 /// not known.
-pub(super) fn nth(types: &Types, oid: u32, typmod: i32, number: u64) -> Option<String> {
+pub(in crate::qualification) fn nth(types: &Types, oid: u32, typmod: i32, number: u64) -> Option<String> {
     nested(types, oid, typmod, number, DEEPEST)
 }
 
@@ -101,7 +101,7 @@ fn built_in(name: &str, typmod: i32, number: u64) -> Option<String> {
 }
 
 /// The most characters that a text of this type holds.
-pub(super) fn text_limit(name: &str, typmod: i32) -> usize {
+pub(in crate::qualification) fn text_limit(name: &str, typmod: i32) -> usize {
     match name {
         "char" => 1,
         "name" => 63,
@@ -111,7 +111,7 @@ pub(super) fn text_limit(name: &str, typmod: i32) -> usize {
 }
 
 /// A text of at most this many characters.
-pub(super) fn short_text(limit: usize, number: u64) -> String {
+pub(in crate::qualification) fn short_text(limit: usize, number: u64) -> String {
     let long = format!("schemagate-{number}");
     if long.len() <= limit {
         return long;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::catalogue::{Table, quoted};
-use super::super::probe::{Stumble, words};
+use super::catalogue::{Table, quoted};
 use super::conditions::columns_in;
+use super::probe::{Stumble, words};
 use super::settle::Group;
 use super::{Maker, Values};
 use crate::postgres::literal;
@@ -15,7 +15,11 @@ use crate::postgres::server_error::ServerError;
 const TRIES: usize = 60;
 
 impl Maker<'_> {
-    pub(super) async fn insert(&mut self, depth: usize, mut groups: Vec<Group>) -> Result<Values, Stumble> {
+    pub(in crate::qualification) async fn insert(
+        &mut self,
+        depth: usize,
+        mut groups: Vec<Group>,
+    ) -> Result<Values, Stumble> {
         let table = self.table(depth);
         let mut free = self.free(depth, &groups)?;
         let mut refused = String::new();
@@ -43,7 +47,11 @@ impl Maker<'_> {
     }
 
     /// Leaves the row to the statement of the one that it waits for, and says what it will hold.
-    pub(super) async fn postpone(&mut self, depth: usize, groups: &[Group]) -> Result<Values, Stumble> {
+    pub(in crate::qualification) async fn postpone(
+        &mut self,
+        depth: usize,
+        groups: &[Group],
+    ) -> Result<Values, Stumble> {
         let table = self.table(depth);
         let free = self.free(depth, groups)?;
         let mut row = self.row(depth, groups, &free);
