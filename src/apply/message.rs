@@ -18,7 +18,7 @@ pub(super) const BEFORE_CONSTRAINTS: usize = 4;
 
 /// Opens the transaction behind the fence and awaits its answer: were it to fail unseen, the files that follow in the
 /// pipeline would run without a transaction.
-pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<(String, RecoveryPoint), ApplyError> {
+pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<Opened, ApplyError> {
     match open(context.session, context.key).await {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => Err(ApplyError::LockLost { state: DatabaseState::between(progress) }),
@@ -26,37 +26,64 @@ pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<
     }
 }
 
-/// Opens a transaction behind the fence; gives its id and the recovery point before it, or nothing where this session
-/// does not hold the lock.
+/// A transaction that is open behind the fence.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// Its id.
+    pub id: String,
+    /// The recovery point before it.
+    pub before: RecoveryPoint,
+    /// Whether an event trigger may act on definitions.
+    pub(super) event_triggers: bool,
+    /// Whether any constraint can be deferred.
+    pub(super) deferrable: bool,
+}
+
+/// Opens a transaction behind the fence; nothing where this session does not hold the lock.
 ///
 /// # Errors
 /// [`QueryError`] of the server or the connection.
-pub async fn open(session: &Session, key: LockKey) -> Result<Option<(String, RecoveryPoint)>, QueryError> {
+pub async fn open(session: &Session, key: LockKey) -> Result<Option<Opened>, QueryError> {
     let answer = session.query(&key.begin_sql()).await?;
     let field = |statement: usize, column: usize| {
         answer.get(statement).and_then(|rows| rows.first()).and_then(|row| row.get(column)).cloned().flatten()
     };
     match (field(1, 0).as_deref(), field(2, 0), field(2, 1), field(2, 2)) {
-        (Some("t"), Some(id), Some(wal), Some(time)) => Ok(Some((id, RecoveryPoint { wal, time }))),
+        (Some("t"), Some(id), Some(wal), Some(time)) => Ok(Some(Opened {
+            id,
+            before: RecoveryPoint { wal, time },
+            event_triggers: field(2, 3).as_deref() != Some("f"),
+            deferrable: field(2, 4).as_deref() != Some("f"),
+        })),
         _ => session.query("ROLLBACK").await.map(|_| None),
     }
 }
 
-/// The message that puts the session back and records a migration, in the transaction `id` or not at all. A file that
-/// ended its transaction unseen ends its session here: what follows in the pipeline must not run outside.
-pub(super) fn record_message(context: &Context<'_>, migration: &Migration, id: &str) -> String {
-    let mut record = context.table.record_sql(migration, id);
-    if let Some((mirror, row)) = context.mirror.as_ref().zip(migration.drizzle()) {
-        record = format!("{record}; {}", mirror.record_sql(row));
-    }
-    closing_message(context, &record, id)
+/// The statements that record a migration, in the transaction `id` or not at all.
+pub(super) fn record_sql(context: &Context<'_>, migration: &Migration, id: &str) -> String {
+    context.table.record_sql(migration, id) + &mirrored(context, migration)
 }
 
-/// As [`record_message`], with any statements for a record.
-pub(super) fn closing_message(context: &Context<'_>, record: &str, id: &str) -> String {
+/// As [`record_sql`], for a file behind which nothing is put back: what is written is proved with the COMMIT.
+pub(super) fn insert_sql(context: &Context<'_>, migration: &Migration, id: &str) -> String {
+    context.table.insert_sql(migration, id) + &mirrored(context, migration)
+}
+
+/// Drizzle's own row, where its table is kept in step.
+fn mirrored(context: &Context<'_>, migration: &Migration) -> String {
+    let row = context.mirror.as_ref().zip(migration.drizzle());
+    row.map_or_else(String::new, |(mirror, row)| format!("; {}", mirror.record_sql(row)))
+}
+
+/// The message that puts the session back and then runs `record`, in the transaction `id` or not at all. A file that
+/// ended its transaction unseen ends its session here: what follows in the pipeline must not run outside. Where no
+/// constraint can be deferred, none has to be put back.
+pub(super) fn closing_message(context: &Context<'_>, record: &str, id: &str, deferrable: bool) -> String {
     format!(
-        "RESET SESSION AUTHORIZATION; RESET ROLE; {fence}; {RESTORE}{RESET}{settings}{record}; {renew}",
+        "RESET SESSION AUTHORIZATION; RESET ROLE; {fence}; {restore}{RESET}{settings}{record}; {renew}",
         fence = fence_sql(id),
+        // As many statements either way: what failed is told by their number.
+        restore = if deferrable { RESTORE } else { "SELECT NULL; " },
         settings = context.settings_sql,
         renew = context.key.renew_sql()
     )

@@ -17,7 +17,7 @@ use crate::stop::StopReason;
 
 use super::index::{Found, find, left_by_reindex, make_room};
 use super::locate::{broken_protocol, locate};
-use super::message::{begin, read_back_sql, record_message, trail_sql};
+use super::message::{Opened, begin, closing_message, read_back_sql, record_sql, trail_sql};
 use super::wait::{Ended, Wait, ask};
 use super::{
     Applied, ApplyError, Cause, Context, DatabaseState, FIRST_PAUSE, Phase, Progress, RecoveryPoint, part, put_back,
@@ -333,7 +333,7 @@ async fn try_record(
     done: &Applied,
 ) -> Result<(), ApplyError> {
     const DOING: &str = "recording a migration";
-    let (id, _) = begin(context, progress).await.map_err(|error| match error {
+    let Opened { id, deferrable, .. } = begin(context, progress).await.map_err(|error| match error {
         ApplyError::LockLost { .. } => ApplyError::LockLost { state: work.not_undone(None) },
         other => other,
     })?;
@@ -345,7 +345,10 @@ async fn try_record(
     };
     let trail =
         trail_sql(context, progress, Some(done.recorded()), &[]).map_or_else(String::new, |sql| format!("; {sql}"));
-    let sql = format!("{create}{}{forget}{trail}; COMMIT", record_message(context, migration, &id));
+    let sql = format!(
+        "{create}{}{forget}{trail}; COMMIT",
+        closing_message(context, &record_sql(context, migration, &id), &id, deferrable)
+    );
     // The word to stop comes too late for what is done: its row is a moment's work, and it is as well written.
     let recorded = ask(context, &mut Wait::deaf(&context.stop), DOING, &sql).await;
     if let Err(ended) = recorded {

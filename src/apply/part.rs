@@ -7,7 +7,7 @@ use crate::migrations::script::Statements;
 use crate::postgres::lock::POINT_SQL;
 use crate::postgres::server_error::QueryError;
 
-use super::message::{BEFORE_CONSTRAINTS, begin, closing_message};
+use super::message::{BEFORE_CONSTRAINTS, Opened, begin, closing_message};
 use super::no_transaction::{Work, text};
 use super::wait::{Ended, ask};
 use super::{ApplyError, Cause, Context, Phase, Progress, RecoveryPoint};
@@ -26,7 +26,7 @@ pub(super) async fn run(
     if Statements::new(sql).next().is_none() {
         return Ok(false);
     }
-    let (id, _) = begin(context, progress).await?;
+    let Opened { id, .. } = begin(context, progress).await?;
     let file = work.file().to_owned();
     if let Err(ended) = ask(context, &mut work.wait, &file, sql).await {
         return Err(fail(context, work, ended, Phase::Statement, 0..sql.len()).await);
@@ -35,7 +35,7 @@ pub(super) async fn run(
     let migration = work.reviewed.migration;
     let record =
         format!("{create}{}; {}", context.table.create_progress_sql(), context.table.record_part_sql(migration, sql));
-    let closing = format!("{}; COMMIT", closing_message(context, &record, &id));
+    let closing = format!("{}; COMMIT", closing_message(context, &record, &id, true));
     if let Err(ended) = ask(context, &mut work.wait, &file, &closing).await {
         let at_constraints = matches!(ended, Ended::Failed { completed: BEFORE_CONSTRAINTS, .. });
         let phase = if at_constraints { Phase::DeferredConstraints } else { Phase::Record };

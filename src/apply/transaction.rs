@@ -11,9 +11,12 @@ use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Reply, Rows};
+use crate::review::Reviewed;
 use crate::stop::StopReason;
 
-use super::message::{FENCE, begin, prove_sql, read_back_sql, record_message, trail_sql};
+use super::message::{
+    FENCE, Opened, begin, closing_message, insert_sql, prove_sql, read_back_sql, record_sql, trail_sql,
+};
 use super::wait::{Awaited, Ended, Wait, ask};
 use super::{Applied, ApplyError, Cause, Context, DatabaseState, Progress, RecoveryPoint, WRITING_TRAIL};
 
@@ -74,6 +77,10 @@ pub(super) struct Transaction<'run, 'context> {
     elapsed: Vec<Duration>,
     /// SHA-256 of the files sent, for the audit trail.
     hashes: Vec<Option<String>>,
+    /// Whether an event trigger may act on definitions.
+    event_triggers: bool,
+    /// Whether any constraint can be deferred, as far as is known.
+    deferrable: bool,
     /// Whether COMMIT is on its way.
     commit_sent: bool,
     /// Whether the COMMIT itself failed, which ends the transaction.
@@ -87,7 +94,7 @@ pub(super) async fn run(
     batch: &Batch<'_>,
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
-    let (id, before) = begin(context, progress).await?;
+    let Opened { id, before, event_triggers, deferrable } = begin(context, progress).await?;
     progress.begin(before);
     let wait = Wait::new(&context.stop);
     let mut transaction = Transaction {
@@ -99,6 +106,8 @@ pub(super) async fn run(
         turn: Instant::now(),
         elapsed: Vec::with_capacity(batch.migrations.len()),
         hashes: Vec::with_capacity(batch.migrations.len()),
+        event_triggers,
+        deferrable,
         commit_sent: false,
         over: false,
         committed: None,
@@ -132,7 +141,11 @@ impl Failed {
 impl Transaction<'_, '_> {
     /// Sends everything, reading answers only as the window asks for it.
     async fn pipeline(&mut self, id: &str, progress: &Progress) -> Result<(), Halt> {
-        if let Some(sql) = self.context.create_sql() {
+        if let Some(mut sql) = self.context.create_sql() {
+            if self.event_triggers {
+                // It acts on our definitions too.
+                sql = format!("{sql}; RESET ALL; {}", self.context.settings_sql);
+            }
             self.send(Part::CreateTable, &sql).await?;
         }
         for (index, reviewed) in self.batch.migrations.iter().enumerate() {
@@ -144,7 +157,7 @@ impl Transaction<'_, '_> {
             self.send(Part::File(index), &reviewed.judgement.sent(Migration::statements_text(&text))).await?;
             self.hashes.push(self.context.trail.as_ref().map(|_| sha256(&text)));
             drop(text);
-            let record = record_message(self.context, reviewed.migration, id);
+            let record = self.record(reviewed, id);
             if !record.is_ascii() {
                 // The server reads a message in the encoding that the file may have set.
                 self.send(Part::Encoding(index), "RESET client_encoding").await?;
@@ -163,6 +176,19 @@ impl Transaction<'_, '_> {
         self.send(Part::Commit, &commit).await?;
         self.commit_sent = true;
         self.drain().await
+    }
+
+    /// The message that follows a file. A file of definitions alone leaves nothing to put back: most releases of many small
+    /// files are made of these, and the server spends more on putting back than on a small table.
+    fn record(&mut self, reviewed: &Reviewed<'_>, id: &str) -> String {
+        let judgement = &reviewed.judgement;
+        self.deferrable |= judgement.may_defer || judgement.runs_unseen;
+        self.event_triggers |= judgement.runs_unseen;
+        let doubt = self.event_triggers || judgement.uncertain || self.context.quotes_differ;
+        if judgement.keeps_session && !doubt {
+            return insert_sql(self.context, reviewed.migration, id);
+        }
+        closing_message(self.context, &record_sql(self.context, reviewed.migration, id), id, self.deferrable)
     }
 
     /// The migrations of the batch, whose times only the server knows while they are on their way.

@@ -316,17 +316,27 @@ impl HistoryTable {
     }
 
     /// The statement that records `migration`; it fails unless it runs in the transaction `transaction_id`, so that a
-    /// file that ended its transaction is never recorded.
+    /// file that ended its transaction is never recorded, and unless the row is written.
     pub fn record_sql(&self, migration: &Migration, transaction_id: &str) -> String {
+        format!(
+            "WITH written AS ({insert} RETURNING version) \
+             SELECT CASE WHEN (SELECT pg_catalog.count(*) FROM written WHERE version OPERATOR(pg_catalog.=) {version}) \
+             OPERATOR(pg_catalog.=) 1 THEN true ELSE pg_catalog.current_setting('{ROW_SETTING}')::pg_catalog.bool END",
+            insert = self.insert_sql(migration, transaction_id),
+            version = migration.version(),
+        )
+    }
+
+    /// As [`Self::record_sql`], but that it does not look whether the row is written: [`Self::prove_sql`] does, with the
+    /// COMMIT.
+    pub fn insert_sql(&self, migration: &Migration, transaction_id: &str) -> String {
         let checksum = migration.checksum(self.width).map_or_else(String::new, |checksum| checksum.to_string());
         format!(
-            "WITH written AS (INSERT INTO {table} (version, name, applied_on, checksum) SELECT \
+            "INSERT INTO {table} (version, name, applied_on, checksum) VALUES (\
              CASE WHEN pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text OPERATOR(pg_catalog.=) {id} \
              THEN {version} ELSE pg_catalog.current_setting('{FENCE_SETTING}')::pg_catalog.int4 END, {name}, \
              pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), \
-             '{checksum}' RETURNING version) \
-             SELECT CASE WHEN (SELECT pg_catalog.count(*) FROM written WHERE version OPERATOR(pg_catalog.=) {version}) \
-             OPERATOR(pg_catalog.=) 1 THEN true ELSE pg_catalog.current_setting('{ROW_SETTING}')::pg_catalog.bool END",
+             '{checksum}')",
             table = self.name.quoted(),
             id = literal(transaction_id),
             version = migration.version(),

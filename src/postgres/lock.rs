@@ -115,7 +115,9 @@ impl LockKey {
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
              SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE {} AND l.pid = pg_catalog.pg_backend_pid()); \
              SELECT CASE WHEN pg_catalog.pg_try_advisory_xact_lock({}) THEN pg_catalog.pg_current_xact_id() END, \
-             {POINT_SQL}",
+             {POINT_SQL}, \
+             EXISTS (SELECT FROM pg_catalog.pg_event_trigger WHERE evtenabled OPERATOR(pg_catalog.<>) 'D'), \
+             EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE condeferrable)",
             self.predicate(),
             self.arguments()
         )

@@ -101,7 +101,7 @@ impl<'a> Run<'a> {
             writer.record_sql(RunCommand::Adopt, &RunOutcome::Done, &adopt::decisions(adoption, source), &[])
         });
         let opened = open(session, key).await.map_err(query)?;
-        let (id, _) = opened.ok_or(ApplyError::LockLost { state: DatabaseState::Unchanged })?;
+        let id = opened.map(|opened| opened.id).ok_or(ApplyError::LockLost { state: DatabaseState::Unchanged })?;
         let mirror = self.mirror(reading);
         let sql = adopt::record_sql(adoption, reading, mirror.as_ref(), &id, trail.as_deref());
         if let Err(error) = session.query(&sql).await {

@@ -45,3 +45,14 @@ fn a_pending_run_of_any_length_costs_four_waits_after_the_handshake() {
         assert_eq!(database.tables().len(), count + 2);
     }
 }
+
+#[test]
+fn a_file_of_definitions_is_followed_by_its_row_alone() {
+    let database = Database::new();
+    let folder = tables(3).file("V4__data.sql", "insert into t1 values (1)").file("V5__t.sql", "create table t5 ()");
+    let (outcome, traffic) = through_proxy(&database, &folder);
+    outcome.assert_code(0);
+    let resets = traffic.queries.iter().filter(|query| query.contains("RESET ALL")).count();
+    let rows = traffic.queries.iter().filter(|query| query.contains("(version, name, applied_on, checksum)")).count();
+    assert_eq!((resets, rows), (1, 5), "{traffic:#?}");
+}

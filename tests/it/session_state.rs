@@ -218,3 +218,46 @@ fn turning_standard_strings_off_hides_nothing_in_the_files_after_it() {
 fn a_file_of_comments_only_is_applied() {
     assert_runs("", &["-- nothing to do here", "/* nor\nhere */\n", "create table a ();"]);
 }
+
+/// What an event trigger does on every definition: it leads the next one astray.
+const ASTRAY: &str = "create schema astray; create function astray() returns event_trigger language plpgsql as
+    $f$begin perform set_config('search_path', 'astray', false); end$f$";
+const ON_DEFINITIONS: &str = "create event trigger astray on ddl_command_end when tag in ('CREATE TABLE')
+    execute function astray()";
+
+#[test]
+fn what_an_event_trigger_does_on_a_definition_never_reaches_the_next_file() {
+    // One that was there before, and one that a file of the same batch makes.
+    for (before, files) in [
+        (format!("{ASTRAY}; {ON_DEFINITIONS}"), vec!["create table a ()", "create table b ()"]),
+        (ASTRAY.to_owned(), vec![ON_DEFINITIONS, "create table a ()", "create table b ()"]),
+    ] {
+        let database = Database::new();
+        database.execute(&before);
+        run(&database, &files).assert_code(0);
+        let tables = database.query_strings(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1",
+        );
+        assert_eq!(tables, [[Some("a".to_owned())], [Some("b".to_owned())]]);
+    }
+}
+
+#[test]
+fn a_deferred_check_is_made_at_the_end_of_its_file_whenever_the_constraint_came() {
+    let table = "create table p (id int primary key)";
+    let key = "create table c (p int references p deferrable initially deferred)";
+    let hidden = "do $$begin execute 'create table c (p int references p deferrable initially deferred)'; end$$";
+    for files in [
+        vec![table, key, "insert into c values (1)", "select 1"],
+        vec![table, hidden, "insert into c values (1)", "select 1"],
+    ] {
+        let database = Database::new();
+        let outcome = run(&database, &files);
+        outcome.assert_code(1).assert_stdout("V3__f.sql").assert_stdout("c_p_fkey");
+    }
+    let database = Database::new();
+    database.execute(&format!("{table}; {key}"));
+    run(&database, &["create table z ()", "insert into c values (1)", "select 1"])
+        .assert_code(1)
+        .assert_stdout("V2__f.sql");
+}

@@ -10,6 +10,7 @@ use super::facts::{ConcurrentIndex, Gone, Reindexed, concurrent_index, created_t
 use super::place::Place;
 use super::repeat::{NotRepeatable, check_repeatable};
 use super::rule::Rule;
+use super::session::{keeps_session, may_defer, runs_unseen};
 use super::statements::{Piece, Splitter};
 use super::tokens::Token;
 use super::words::Words;
@@ -39,6 +40,12 @@ pub struct Judgement {
     pub settings: Vec<Range<usize>>,
     /// What runs outside a transaction, one by one: the statement of a no-transaction file, or those behind the COMMIT.
     pub lone: Vec<LoneStatement>,
+    /// Whether no statement of the file can leave anything behind in the session, unless an event trigger does.
+    pub keeps_session: bool,
+    /// Whether a statement may make a constraint that can be deferred.
+    pub may_defer: bool,
+    /// Whether a statement may define what it does not name.
+    pub runs_unseen: bool,
     /// Where a breakpoint ends a statement that has no semicolon: Drizzle sends the chunks by themselves.
     pub open_breakpoints: Vec<usize>,
 }
@@ -122,7 +129,7 @@ impl<'a> Judge<'a> {
         Judge {
             sql,
             splitter: Splitter::new(sql),
-            out: Judgement::default(),
+            out: Judgement { keeps_session: true, ..Judgement::default() },
             directive: None,
             second: None,
             chunks: None,
@@ -207,6 +214,9 @@ impl<'a> Judge<'a> {
             self.second = Some((place, end));
         }
         let kind = classify(self.splitter.words());
+        self.out.keeps_session &= keeps_session(self.splitter.words());
+        self.out.may_defer |= may_defer(self.splitter.words());
+        self.out.runs_unseen |= runs_unseen(self.splitter.words());
         let outside = self.chunks.as_ref().is_some_and(Chunks::outside);
         if let Some(chunks) = self.chunks.as_mut().filter(|_| !self.out.no_transaction) {
             let text = self.sql.get(place.byte..end).unwrap_or_default();

@@ -10,6 +10,7 @@ mod names;
 mod place;
 mod repeat;
 mod rule;
+mod session;
 mod statements;
 mod survey;
 mod tokens;
