@@ -275,6 +275,7 @@ impl Error {
             Self::NotUpToDate { .. } | Self::Unsound(_) => ExitCode::NotUpToDate,
             Self::Qualification(QualificationError::Failed { .. }) => ExitCode::MigrationFailed,
             Self::Qualification(QualificationError::MayNotMake { .. }) => ExitCode::NotPermitted,
+            Self::Qualification(QualificationError::NoTarget { .. }) => ExitCode::Configuration,
             Self::Qualification(_) => ExitCode::Refused,
             Self::NewName(error) => match error.is_usage() {
                 true => ExitCode::Usage,

@@ -107,6 +107,8 @@ pub struct Subject {
     pub migrations: Vec<Installed>,
     /// The history table's name.
     pub history_table: String,
+    /// `SCHEMAGATE_ATOMICITY`, under which the steps ran.
+    pub atomicity: &'static str,
 }
 
 /// What it was qualified on. No secrets.
@@ -138,6 +140,8 @@ pub struct Environment {
     pub leftovers: Vec<String>,
     /// Whether the scratch database was dropped, or emptied where it was given.
     pub cleaned_up: bool,
+    /// What changed of the whole server while the steps ran: roles, databases, tablespaces and their settings.
+    pub server_changes: Vec<String>,
 }
 
 /// A whole qualification.
@@ -203,6 +207,11 @@ impl Protocol {
         lines.extend(
             environment.leftovers.iter().map(|name| format!("an earlier run left the scratch database {name}")),
         );
+        lines.extend(environment.server_changes.iter().map(|change| {
+            format!(
+                "while the steps ran, the server changed beyond the scratch database, by a file or by others: {change}"
+            )
+        }));
         if !environment.cleaned_up {
             lines.push(format!("the scratch database {} could not be cleaned up", environment.scratch_database));
         }
@@ -220,6 +229,20 @@ pub enum QualificationError {
         database: String,
         /// What it holds.
         held: Vec<String>,
+    },
+    /// The scratch database given cannot serve as one.
+    #[error("the database {database} cannot be the scratch database: {reason}")]
+    Unsuitable {
+        /// The database.
+        database: String,
+        /// Why.
+        reason: String,
+    },
+    /// The target does not exist.
+    #[error("the target database {database} does not exist on the server")]
+    NoTarget {
+        /// The database.
+        database: String,
     },
     /// Files would change the server beyond the scratch database.
     #[error("files reach beyond their database, and the server is the one that DATABASE_URL names{}", lines(.statements))]

@@ -91,6 +91,9 @@ pub enum Leave {
     OutOfTime(StopReason),
 }
 
+/// A signal that comes again so soon is the same one: `timeout` and shells send it to the process and to its group.
+const ONE_SIGNAL: Duration = Duration::from_millis(10);
+
 /// How long the run has for its last words before the process is ended under it.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
@@ -189,6 +192,9 @@ impl Listener {
                     return Leave::OutOfTime(first.map_or(StopReason::Terminate, |(reason, _)| reason));
                 }
             };
+            if first.is_some_and(|(told, at)| told == reason && at.elapsed() < ONE_SIGNAL) {
+                continue;
+            }
             deadline_passed |= reason == StopReason::Deadline;
             signals_seen += u32::from(reason != StopReason::Deadline);
             if signals_seen > 1 {

@@ -1,6 +1,6 @@
 //! `qualify`: runs the Installation Qualification, and writes what it found.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use schemagate::error::Error;
 use schemagate::evidence::{self, Rendered, Written};
@@ -12,6 +12,9 @@ use schemagate::signing::SigningKey;
 use schemagate::stop::Stop;
 
 use crate::cli::{Format, QualifyArguments};
+
+/// The least that two runs of the protocol wait for one another.
+const SHORTEST_LOCK_WAIT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(
     settings: &Settings,
@@ -33,14 +36,24 @@ pub(crate) async fn run(
         Err(Error::NoDatabaseUrl) if scratch.is_some() => None,
         target => Some(target?),
     };
+    // One try for the lock is a wish for real runs; two of the protocol's runs have to wait for one another.
+    let settings = &Settings { lock_wait: settings.lock_wait.max(SHORTEST_LOCK_WAIT), ..settings.clone() };
     let qualification = Qualification { settings, set: &set, target, scratch, stop: stop.clone() };
     let protocol = qualification.run().await?;
-    let written = arguments.evidence.as_ref().map(|dir| write(dir, &protocol, key.as_ref())).transpose()?;
+    let written = arguments.evidence.as_ref().map(|dir| write(dir, &protocol, key.as_ref())).transpose();
+    // What was found is told also where it cannot be kept.
+    let kept = written.as_ref().ok().and_then(Option::as_ref);
     match format {
-        Format::Text => super::print(&report::text(&protocol, written.as_ref()))?,
-        Format::Json => super::print(&[report::json(&protocol, written.as_ref()).to_string()])?,
+        Format::Text => super::print(&report::text(&protocol, kept))?,
+        Format::Json => super::print(&[report::json(&protocol, kept).to_string()])?,
     }
-    verdict(&protocol)
+    match (verdict(&protocol), written) {
+        (Err(failed), Err(unwritten)) => {
+            tracing::error!("{unwritten}: there is no record of this run");
+            Err(failed)
+        }
+        (verdict, written) => written.and(verdict),
+    }
 }
 
 fn write(dir: &std::path::Path, protocol: &Protocol, key: Option<&SigningKey>) -> Result<Written, Error> {

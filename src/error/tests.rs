@@ -167,6 +167,8 @@ fn looking() -> Vec<(Error, u8)> {
         (Error::Unsound(Unsound { invalid_indexes: vec!["public.i".to_owned()], ..Unsound::default() }), 3),
         (QualificationError::NotEmpty { database: "x".to_owned(), held: Vec::new() }.into(), 65),
         (QualificationError::MayNotMake { role: "x".to_owned(), reason: "words".to_owned() }.into(), 77),
+        (QualificationError::Unsuitable { database: "x".to_owned(), reason: "words".to_owned() }.into(), 65),
+        (QualificationError::NoTarget { database: "x".to_owned() }.into(), 78),
         (QualificationError::Beyond { statements: Vec::new() }.into(), 65),
         (QualificationError::Unreadable { path: "x".into(), source: io() }.into(), 65),
         (QualificationError::Failed { failed: vec!["IQ-001".to_owned()] }.into(), 1),

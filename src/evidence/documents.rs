@@ -33,6 +33,7 @@ pub fn metadata(protocol: &Protocol, package_id: Option<&str>, kid: Option<&str>
         "migrations": {
             "origin": subject.origin,
             "history_table": subject.history_table,
+            "atomicity": subject.atomicity,
             "count": subject.migrations.len(),
             "system_state_hash": system_state_hash(&subject.migrations),
         },

@@ -1,12 +1,14 @@
 //! What every step works with: the release, the scratch database, runs of `up` on it. In: settings, a set, a dialer. Out:
 //! how a run went, what the database held. Knows nothing of verdicts.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::apply::Progress;
 use crate::error::Error;
 use crate::history::Reading;
-use crate::migrations::MigrationSet;
+use crate::migrations::{MigrationSet, Version};
 use crate::postgres::catalogue::Snapshot;
 use crate::postgres::connect::{Dialer, Need};
 use crate::postgres::session::{Rows, Session};
@@ -20,6 +22,8 @@ pub(super) struct Bench<'a> {
     pub(super) set: &'a MigrationSet,
     pub(super) dialer: Arc<Dialer>,
     pub(super) stop: Stop,
+    /// What the database held once the release was in it.
+    pub(super) installed: Rc<OnceCell<Snapshot>>,
 }
 
 /// How a run of `up` went.
@@ -43,6 +47,11 @@ impl Bench<'_> {
         let mut progress = Progress::default();
         let result = self.run(set).up(None, &mut progress).await;
         Ran { result, progress }
+    }
+
+    /// As [`Self::up`], up to a version.
+    pub(super) async fn up_to(&self, version: Version) -> Result<(), Error> {
+        self.run(self.set).up(Some(version), &mut Progress::default()).await.map(drop)
     }
 
     fn run<'b>(&'b self, set: &'b MigrationSet) -> Run<'b> {

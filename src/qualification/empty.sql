@@ -14,7 +14,8 @@ BEGIN
   FOR statement IN
     SELECT pg_catalog.format('DROP SCHEMA IF EXISTS %I CASCADE', n.nspname)
     FROM pg_catalog.pg_namespace n
-    WHERE n.oid >= 16384 AND n.nspname NOT LIKE 'pg\_%'
+    -- One of that name may have been made anew before it was given.
+    WHERE n.oid >= 16384 AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'public'
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                       WHERE d.classid = 'pg_catalog.pg_namespace'::regclass AND d.objid = n.oid AND d.deptype = 'e')
   LOOP

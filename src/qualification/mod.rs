@@ -12,12 +12,18 @@ mod scratch;
 mod steps;
 mod witness;
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use futures_util::future::join_all;
 
 use crate::apply::DatabaseState;
 use crate::error::Error;
 use crate::migrations::{MigrationSet, VersionWidth};
+use crate::postgres::catalogue::Snapshot;
 use crate::postgres::connect::Dialer;
 use crate::protocol::{Environment, Installed, Protocol, QualificationError, Step, Subject};
 use crate::settings::Settings;
@@ -26,6 +32,7 @@ use crate::stop::Stop;
 
 use bench::{Bench, query};
 use scratch::{Patience, Scratch};
+use steps::SPARE;
 
 pub use scratch::PREFIX as SCRATCH_PREFIX;
 
@@ -56,34 +63,33 @@ impl Qualification<'_> {
             self.refuse_beyond()?;
         }
         let run_id = format!("{:016x}", rand::random::<u64>());
-        let (scratch, second) = self.open(&run_id).await?;
+        let (scratch, spare) = self.open(&run_id).await?;
+        let installed = Rc::default();
+        let before = scratch.server_state().await;
         let mut stop = self.stop.clone();
         let done = tokio::select! {
             biased;
             reason = stop.wait() => Err(Error::Stopped { reason, state: DatabaseState::Unchanged }),
-            done = self.carry_out(&scratch, second.as_ref(), &own) => done,
+            done = self.carry_out(&scratch, &spare, &own, &installed) => done,
         };
         let leftovers = scratch.leftovers.clone();
-        let discard_second = async {
-            match second {
-                Some(second) => second.discard().await,
-                None => true,
-            }
-        };
-        let (first, second) = tokio::join!(scratch.discard(), discard_second);
+        let server_changes = if done.is_ok() { changes(&before, &scratch.server_state().await) } else { Vec::new() };
+        let discard_spare = join_all(spare.into_iter().flatten().map(|it| it.discard(None)));
+        let (first, others) = tokio::join!(scratch.discard(installed.get().cloned()), discard_spare);
+        let cleaned_up = first && others.into_iter().all(|discarded| discarded);
         let (steps, environment) = done?;
-        let environment = Environment { leftovers, cleaned_up: first && second, ..environment };
+        let environment = Environment { leftovers, cleaned_up, server_changes, ..environment };
         let subject = self.subject()?;
         Ok(Protocol { run_id, subject, environment, started, finished: SystemTime::now(), steps })
     }
 
-    /// The scratch database, and a second one where it can be made.
-    async fn open(&self, run_id: &str) -> Result<(Scratch, Option<Scratch>), Error> {
+    /// The scratch database, and those that steps need besides where they can be made.
+    async fn open(&self, run_id: &str) -> Result<(Scratch, Option<[Scratch; SPARE]>), Error> {
         let patience = Patience { limit: self.settings.connect_deadline, stop: &self.stop };
         let name = format!("{SCRATCH_PREFIX}{run_id}");
-        let scratch = match (&self.scratch, &self.target) {
-            (Some(given), _) => Scratch::take(Arc::clone(given), patience).await?,
-            (None, Some(target)) => Scratch::make(target, &name, patience).await?,
+        let (scratch, server) = match (&self.scratch, &self.target) {
+            (Some(given), target) => (Scratch::take(Arc::clone(given), target.as_deref(), patience).await?, given),
+            (None, Some(target)) => (Scratch::make(target, &name, patience).await?, target),
             (None, None) => return Err(Error::NoDatabaseUrl),
         };
         for leftover in &scratch.leftovers {
@@ -91,34 +97,44 @@ impl Qualification<'_> {
                 "an earlier qualification was killed and left its scratch database: DROP DATABASE {leftover};"
             );
         }
-        let second = match scratch.maker() {
-            None => None,
-            Some(maker) => match Scratch::make(maker, &format!("{name}_2"), patience).await {
-                Ok(second) => Some(second),
+        if !scratch.is_made() {
+            return Ok((scratch, None));
+        }
+        let mut spare = Vec::with_capacity(SPARE);
+        for number in 2..SPARE + 2 {
+            match Scratch::make(server, &format!("{name}_{number}"), patience).await {
+                Ok(made) => spare.push(made),
                 Err(error) => {
-                    scratch.discard().await;
+                    join_all(spare.into_iter().chain([scratch]).map(|it| it.discard(None))).await;
                     return Err(error);
                 }
-            },
-        };
-        Ok((scratch, second))
+            }
+        }
+        Ok((scratch, spare.try_into().ok()))
     }
 
     async fn carry_out(
         &self,
         scratch: &Scratch,
-        second: Option<&Scratch>,
+        spare: &Option<[Scratch; SPARE]>,
         own: &[steps::OwnStep],
+        installed: &Rc<OnceCell<Snapshot>>,
     ) -> Result<(Vec<Step>, Environment), Error> {
-        let bench = self.bench(scratch);
+        let bench = self.bench(scratch, installed);
         let environment = self.environment(&bench, scratch).await?;
-        let second = second.map(|second| self.bench(second));
-        let steps = steps::run_all(&bench, second.as_ref(), own).await?;
+        let spare = spare.as_ref().map(|spare| spare.each_ref().map(|it| self.bench(it, &Rc::default())));
+        let steps = steps::run_all(&bench, spare.as_ref(), own).await?;
         Ok((steps, environment))
     }
 
-    fn bench(&self, scratch: &Scratch) -> Bench<'_> {
-        Bench { settings: self.settings, set: self.set, dialer: Arc::clone(&scratch.dialer), stop: self.stop.clone() }
+    fn bench(&self, scratch: &Scratch, installed: &Rc<OnceCell<Snapshot>>) -> Bench<'_> {
+        Bench {
+            settings: self.settings,
+            set: self.set,
+            dialer: Arc::clone(&scratch.dialer),
+            stop: self.stop.clone(),
+            installed: Rc::clone(installed),
+        }
     }
 
     /// Roles, tablespaces and databases are the server's: a scratch database does not hold them.
@@ -150,6 +166,7 @@ impl Qualification<'_> {
             origin: self.set.origin().to_string(),
             migrations,
             history_table: self.settings.history_table.to_string(),
+            atomicity: self.settings.atomicity.name(),
         })
     }
 
@@ -179,8 +196,15 @@ impl Qualification<'_> {
             tool_sha256: std::fs::read("/proc/self/exe").ok().map(|bytes| sha256_hex(&bytes)),
             leftovers: Vec::new(),
             cleaned_up: false,
+            server_changes: Vec::new(),
         };
         session.close().await;
         Ok(environment)
     }
+}
+
+/// What of the server is not as it was.
+fn changes(before: &BTreeSet<String>, after: &BTreeSet<String>) -> Vec<String> {
+    let gone = before.difference(after).map(|line| format!("- {line}"));
+    gone.chain(after.difference(before).map(|line| format!("+ {line}"))).collect()
 }

@@ -9,34 +9,51 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+/// What was heard.
+#[derive(Debug, Default, Clone)]
+struct Heard {
+    warnings: Vec<String>,
+    skipped: Vec<String>,
+}
+
+/// The server's codes for an object that is there already: table, column, other object, function.
+const THERE_ALREADY: [&str; 4] = ["42P07", "42701", "42710", "42723"];
+/// Every database has this one.
+const OF_EVERY_DATABASE: &str = "extension \"plpgsql\"";
+
 /// Listens until it is dropped. The runtime has one thread, so that the tasks of connections are heard too.
 pub(super) struct Witness {
-    heard: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Mutex<Heard>>,
     _guard: DefaultGuard,
 }
 
 impl Witness {
     pub(super) fn listen() -> Self {
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::new(Mutex::new(Heard::default()));
         let log = dispatcher::get_default(Dispatch::clone);
         let ear = Ear { log, heard: Arc::clone(&heard) };
         Self { heard, _guard: dispatcher::set_default(&Dispatch::new(ear)) }
     }
 
-    /// What was heard so far.
+    /// The warnings and errors so far.
     pub(super) fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).warnings.clone()
+    }
+
+    /// What the server passed over so far because it was there already.
+    pub(super) fn skipped(&self) -> Vec<String> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).skipped.clone()
     }
 }
 
 struct Ear {
     log: Dispatch,
-    heard: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Mutex<Heard>>,
 }
 
 impl Subscriber for Ear {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::WARN || self.log.enabled(metadata)
+        *metadata.level() <= Level::INFO || self.log.enabled(metadata)
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -52,10 +69,16 @@ impl Subscriber for Ear {
     }
 
     fn event(&self, event: &Event<'_>) {
-        if *event.metadata().level() <= Level::WARN {
-            let mut message = Message(String::new());
-            event.record(&mut message);
-            self.heard.lock().unwrap_or_else(PoisonError::into_inner).push(message.0);
+        let level = *event.metadata().level();
+        if level <= Level::INFO {
+            let mut words = Words::default();
+            event.record(&mut words);
+            let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            if level <= Level::WARN {
+                heard.warnings.push(words.message);
+            } else if THERE_ALREADY.contains(&words.sqlstate.as_str()) && !words.message.contains(OF_EVERY_DATABASE) {
+                heard.skipped.push(words.message.trim_start_matches("server notice: ").to_owned());
+            }
         }
         if self.log.enabled(event.metadata()) {
             self.log.event(event);
@@ -79,12 +102,22 @@ impl Subscriber for Ear {
     }
 }
 
-struct Message(String);
+#[derive(Default)]
+struct Words {
+    message: String,
+    sqlstate: String,
+}
 
-impl Visit for Message {
+impl Visit for Words {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "sqlstate" {
+            self.sqlstate = value.to_owned();
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            self.0 = format!("{value:?}");
+            self.message = format!("{value:?}");
         }
     }
 }
@@ -99,7 +132,10 @@ mod tests {
         tracing::info!("all is well");
         tracing::warn!(files = 2, "something is {}", "odd");
         tracing::error!("something is wrong");
+        tracing::info!(sqlstate = "42P07", "server notice: relation \"a\" already exists, skipping");
+        tracing::info!(sqlstate = "42710", "server notice: extension \"plpgsql\" already exists, skipping");
         assert_eq!(witness.heard(), ["something is odd", "something is wrong"]);
+        assert_eq!(witness.skipped(), ["relation \"a\" already exists, skipping"]);
         drop(witness);
     }
 }

@@ -51,6 +51,10 @@ pub(super) fn unsound_hints(unsound: &Unsound) -> Vec<String> {
 pub(super) fn qualification_hint(error: &QualificationError) -> &'static str {
     match error {
         QualificationError::NotEmpty { .. } => "give --scratch-url a database of its own, without any object in it",
+        QualificationError::Unsuitable { .. } => "give --scratch-url an empty database that nothing else uses",
+        QualificationError::NoTarget { .. } => {
+            "name the target in DATABASE_URL, or qualify in a database of its own: --scratch-url"
+        }
         QualificationError::Beyond { .. } => {
             "roles, tablespaces and databases are shared by the whole server: qualify on a server that may be changed, with \
              --scratch-url; or make them outside the migrations"

@@ -271,6 +271,14 @@ pub fn termination_log(value: Option<OsString>) -> PathBuf {
 }
 
 impl Atomicity {
+    /// The word of the setting.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Migration => "migration",
+        }
+    }
+
     const CHOICES: &'static [Choice<Self>] = &[("release", Self::Release), ("migration", Self::Migration)];
 }
 impl WhenAhead {

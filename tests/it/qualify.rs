@@ -138,10 +138,144 @@ fn a_file_that_claims_idempotency_and_is_not_fails_the_third_step() {
     let folder = two()
         .file("V3__c.sql", "create table if not exists c (x int);\ninsert into c values (1) on conflict do nothing;");
     Verdicts::run(&Database::new(), &folder, 1).assert_failed("IQ-003", "rows public.c 2");
-    let folder = two()
-        .file("V3__c.sql", "create table if not exists c (x int);\ncreate or replace view v as select 1 as x;")
-        .file("V4__d.sql", "drop view v; create view v as select 1 as x, 2 as y;");
-    Verdicts::run(&Database::new(), &folder, 1).assert_failed("IQ-003", "run again by itself, it fails");
+}
+
+#[test]
+fn a_file_whose_objects_a_later_file_changes_is_repeated_as_it_was_applied() {
+    let folder = Migrations::new()
+        .file("V1__old.sql", "create table if not exists old (id int); create or replace view v as select 1 as a;")
+        .file("V2__f.sql", "create or replace function f() returns int language sql as 'select 1';")
+        .file("V3__gone.sql", "drop table if exists old; create or replace view v as select 1 as a, 2 as b;")
+        .file("V4__f.sql", "create or replace function f() returns int language sql as 'select 2';");
+    let verdicts = Verdicts::run(&Database::new(), &folder, 0);
+    assert_eq!(verdicts.verdict("IQ-003"), "passed", "{}", verdicts.actual("IQ-003"));
+    let cases = verdicts.step("IQ-003")["cases"].to_string();
+    let right_after = cases.matches("right after it was applied; later files have changed what it makes").count();
+    assert_eq!(right_after, 2, "{cases}");
+    // Where there is no second database, that is told and counts for nothing.
+    let scratch = Database::new();
+    let given = Job::new().env("SCHEMAGATE_SCRATCH_URL", scratch.url()).migrations(folder.path());
+    let given = given.args(["qualify", "--format", "json"]).run();
+    let verdicts = Verdicts::of(given.assert_code(0));
+    assert_eq!(verdicts.verdict("IQ-003"), "not executed");
+    let words = "which later files may have changed: the database changed: ";
+    assert!(verdicts.actual("IQ-003").contains(words), "{}", verdicts.actual("IQ-003"));
+}
+
+#[test]
+fn a_definition_that_is_passed_over_on_an_empty_database_is_a_deviation() {
+    let folder = two().file("V3__a.sql", "create table if not exists a (id int primary key, name text not null);");
+    let verdicts = Verdicts::run(&Database::new(), &folder, 0);
+    assert_eq!(verdicts.verdict("IQ-001"), "not executed");
+    assert!(verdicts.actual("IQ-001").contains("relation \"a\" already exists"), "{}", verdicts.actual("IQ-001"));
+}
+
+#[test]
+fn with_a_transaction_for_each_migration_what_came_before_the_failing_one_stays() {
+    let folder = two();
+    let database = Database::new();
+    let job = qualify(&database, &folder).env("SCHEMAGATE_ATOMICITY", "migration");
+    let outcome = job.args(["--format", "json"]).run();
+    let verdicts = Verdicts::of(outcome.assert_code(0));
+    let step = verdicts.step("IQ-005");
+    assert_eq!(step["verdict"], "passed");
+    assert!(step["expected"].as_str().unwrap().contains("SCHEMAGATE_ATOMICITY=migration"), "{step:#}");
+    let words = "the 2 migrations before it stay, and nothing of it is left";
+    assert!(verdicts.actual("IQ-005").contains(words), "{step:#}");
+}
+
+#[test]
+fn a_setting_to_try_for_the_lock_once_is_no_failure_of_the_release() {
+    let (database, folder) = (Database::new(), two());
+    qualify(&database, &folder).env("SCHEMAGATE_LOCK_WAIT", "0").run().assert_code(0);
+}
+
+#[test]
+fn what_a_body_does_to_the_server_is_a_deviation() {
+    let server = own_server();
+    let database = Database::on(server.address());
+    let body = format!("do $$ begin execute 'alter database {} set work_mem = ''5MB'' '; end $$", database.name());
+    let verdicts = Verdicts::run(&database, &two().file("V3__c.sql", body), 0);
+    let deviations = verdicts.0["results"]["deviations"].to_string();
+    assert!(deviations.contains(&format!("settings of database {}", database.name())), "{deviations}");
+}
+
+#[test]
+fn an_own_step_is_named_with_its_checksum_and_may_end_its_session() {
+    let folder = two();
+    let text = "-- Ends its session\nselect pg_terminate_backend(pg_backend_pid());";
+    folder.write("qualification/a.sql", text);
+    let verdicts = Verdicts::run(&Database::new(), &folder, 1);
+    verdicts.assert_failed("IQ-P01", "it ended its session");
+    let sha256 = schemagate::sha256::sha256_hex(text.as_bytes());
+    assert!(verdicts.step("IQ-P01")["cases"].to_string().contains(&sha256), "{:#}", verdicts.step("IQ-P01"));
+}
+
+#[test]
+fn what_cannot_be_a_scratch_database_is_refused() {
+    let (target, scratch) = (Database::new(), Database::new());
+    let refused = |url: &str, words: &str| {
+        let outcome = qualify(&target, &two()).args(["--scratch-url", url]).run();
+        outcome.assert_code(65).assert_stderr("cannot be the scratch database").assert_stderr(words);
+    };
+    refused(&target.url(), "it is the target");
+    // By another way to the same server.
+    refused(&target.socket_url(), "it is the target");
+    refused(&target.address().url("postgres"), "from which others are made");
+    let guest = scratch.connect();
+    refused(&scratch.url(), "other sessions are connected to it");
+    drop(guest);
+    assert!(target.tables().is_empty());
+    let missing = qualify(&target, &two()).env("DATABASE_URL", target.address().url("no_such_database")).run();
+    missing.assert_code(78).assert_stderr("the target database no_such_database does not exist");
+}
+
+#[test]
+fn of_two_qualifications_in_one_database_the_second_is_refused() {
+    let (target, scratch) = (Database::new(), Database::new());
+    let folder = two();
+    folder.write("qualification/long.sql", "-- Takes its time\nselect pg_sleep(600);");
+    let running = qualify(&target, &folder).args(["--scratch-url", &scratch.url()]).spawn();
+    let asleep = format!(
+        "select exists (select from pg_stat_activity where query like '%pg_sleep(600)%' and datname = '{}')",
+        scratch.name()
+    );
+    target.wait_until(&asleep, SOON);
+    let second = qualify(&target, &two()).args(["--scratch-url", &scratch.url()]).run();
+    second.assert_code(65).assert_stderr("another qualification is using it");
+    // What somebody else makes in it meanwhile is not dropped with the rest.
+    scratch.execute("create schema billing; create table billing.invoices as select 1 as x");
+    running.signal(Signal::TERM);
+    running.wait().assert_code(143).assert_stderr("nothing was dropped").assert_stderr("billing.invoices");
+    assert!(scratch.tables().contains(&"billing.invoices".to_owned()), "{:?}", scratch.tables());
+}
+
+#[test]
+fn the_schema_public_of_a_given_database_stays() {
+    let (target, scratch) = (Database::new(), Database::new());
+    scratch.execute("drop schema public cascade; create schema public");
+    for _ in 0..2 {
+        let outcome = qualify(&target, &two()).args(["--scratch-url", &scratch.url()]).run();
+        outcome.assert_code(0).assert_nowhere("cleaned up");
+    }
+    let public = scratch.value("select count(*) from pg_namespace where nspname = 'public'");
+    assert_eq!(public.as_deref(), Some("1"));
+    scratch.execute("drop schema public cascade");
+    let outcome = qualify(&target, &two()).args(["--scratch-url", &scratch.url()]).run();
+    outcome.assert_code(65).assert_stderr("it has no schema to create tables in");
+}
+
+#[test]
+fn a_result_that_cannot_be_kept_is_told_all_the_same() {
+    let folder = two().file("V3__bad.sql", "select nonsense");
+    let place = tempfile::tempdir().unwrap();
+    let evidence = place.path().to_str().unwrap();
+    // A folder where the record would be: nothing can be renamed over it.
+    std::fs::create_dir_all(place.path().join("EV-SPEC-INF-002.json/x")).unwrap();
+    let outcome = qualify(&Database::new(), &folder).args(["--evidence", evidence]).run();
+    outcome.assert_code(1).assert_stdout("IQ-001  failed").assert_stderr("there is no record of this run");
+    let outcome = qualify(&Database::new(), &two()).args(["--evidence", evidence]).run();
+    outcome.assert_code(65).assert_stdout("IQ-001  passed");
 }
 
 #[test]
@@ -256,7 +390,7 @@ fn sigterm_drops_the_scratch_databases() {
         "select exists (select from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid())",
         SOON,
     );
-    assert_eq!(scratch_databases(server.address()).len(), 2);
+    assert_eq!(scratch_databases(server.address()).len(), 3);
     let told = Instant::now();
     running.signal(Signal::TERM);
     running.wait().assert_code(143);
@@ -277,7 +411,7 @@ fn what_a_killed_run_left_is_named_by_the_next_and_a_run_beside_it_is_not() {
     let beside = qualify(&database, &two()).run();
     beside.assert_code(0).assert_nowhere("left its scratch database");
     let left = scratch_databases(server.address());
-    assert_eq!(left.len(), 2);
+    assert_eq!(left.len(), 3);
     running.signal(Signal::KILL);
     running.wait();
     database.execute("select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()");

@@ -141,6 +141,8 @@ fn two_signals_end_the_run_at_once() {
     run.signal(Signal::TERM);
     let mut run = run;
     run.wait_for_line("cancelling", SOON);
+    // One that came within 10 ms would be taken for the same.
+    std::thread::sleep(Duration::from_millis(20));
     let sent = Instant::now();
     run.signal(Signal::TERM);
     run.wait().assert_code(143).assert_stdout("second SIGTERM: left at once");

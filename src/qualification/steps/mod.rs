@@ -14,9 +14,13 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::error::Error;
 
 use super::bench::Bench;
+use super::scratch;
 use crate::protocol::{Case, Step, Verdict};
 
 pub(super) use own::{OwnStep, own_steps};
+
+/// How many empty databases the steps can use besides.
+pub(super) const SPARE: usize = 2;
 
 /// What a step is about, before it is run.
 pub(super) struct Definition {
@@ -27,9 +31,10 @@ pub(super) struct Definition {
 }
 
 /// Runs the built-in steps and then the project's own.
+/// `spare` are empty databases beside the one that is qualified in.
 pub(super) async fn run_all(
     bench: &Bench<'_>,
-    second: Option<&Bench<'_>>,
+    spare: Option<&[Bench<'_>; SPARE]>,
     own: &[OwnStep],
 ) -> Result<Vec<Step>, Error> {
     let mut steps = Vec::new();
@@ -42,9 +47,10 @@ pub(super) async fn run_all(
         return Ok(steps);
     }
     steps.push(step(&ordering::DEFINITION, ordering::run(bench)).await?);
-    steps.push(step(&idempotency::DEFINITION, idempotency::run(bench)).await?);
+    steps.push(step(&idempotency::DEFINITION, idempotency::run(bench, spare.map(|[first, _]| first))).await?);
     steps.push(step(&CASCADE, cascade(bench)).await?);
-    steps.push(step(&atomicity::DEFINITION, atomicity::run(bench, second)).await?);
+    let definition = atomicity::definition(bench.settings.atomicity);
+    steps.push(step(&definition, atomicity::run(bench, spare.map(|[_, second]| second))).await?);
     steps.push(step(&exclusion::DEFINITION, exclusion::run(bench)).await?);
     steps.push(step(&divergence::DEFINITION, divergence::run(bench)).await?);
     steps.push(step(&audit_trail::DEFINITION, audit_trail::run(bench)).await?);
@@ -155,11 +161,18 @@ pub(super) fn listed(entries: &[String]) -> String {
     }
 }
 
+/// Changes by kind and name: their definitions fill a page.
+fn named(changes: &[String]) -> Vec<String> {
+    let mut named: Vec<String> = changes.iter().map(|change| scratch::named(change)).collect();
+    named.dedup();
+    named
+}
+
 /// That nothing changed, or what did.
 pub(super) fn unchanged(changes: &[String], otherwise: &str) -> Result<String, String> {
     if changes.is_empty() {
         Ok(otherwise.to_owned())
     } else {
-        Err(format!("the database changed: {}", listed(changes)))
+        Err(format!("the database changed: {}", listed(&named(changes))))
     }
 }

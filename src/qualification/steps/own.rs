@@ -10,6 +10,7 @@ use crate::migrations::{MigrationSet, Origin};
 use crate::protocol::QualificationError;
 use crate::protocol::{Case, Step, Verdict};
 use crate::qualification::bench::{Bench, query};
+use crate::sha256::sha256_hex;
 
 /// The folder's name.
 const FOLDER: &str = "qualification";
@@ -23,6 +24,7 @@ pub(crate) struct OwnStep {
     title: String,
     requirement: String,
     text: String,
+    sha256: String,
 }
 
 /// The files of `qualification/`, in the migrations folder or beside it, by name.
@@ -79,7 +81,8 @@ impl OwnStep {
         }
         let title = title.unwrap_or_else(|| file.trim_end_matches(".sql").replace('_', " "));
         let requirement = requirement.unwrap_or_else(|| "Not stated in the file.".to_owned());
-        Self { id: format!("IQ-P{number:02}"), file, title, requirement, text }
+        let sha256 = sha256_hex(text.as_bytes());
+        Self { id: format!("IQ-P{number:02}"), file, title, requirement, text, sha256 }
     }
 
     fn step(&self, started: SystemTime, duration: Duration, case: Case) -> Step {
@@ -87,7 +90,7 @@ impl OwnStep {
             id: self.id.clone(),
             title: self.title.clone(),
             requirement: self.requirement.clone(),
-            expected: format!("{} runs to its end without an error.", self.file),
+            expected: format!("{} (SHA-256 {}) runs to its end without an error.", self.file, self.sha256),
             actual: format!("{}.", case.actual),
             started,
             duration,
@@ -95,9 +98,14 @@ impl OwnStep {
         }
     }
 
+    /// With the checksum, so that the record says which text it was.
+    fn name(&self) -> String {
+        format!("{} (SHA-256 {})", self.file, self.sha256)
+    }
+
     /// As a step that could not be run.
     pub(super) fn not_executed(&self, reason: &str) -> Step {
-        self.step(SystemTime::now(), Duration::ZERO, super::case(&self.file, Verdict::NotExecuted, reason))
+        self.step(SystemTime::now(), Duration::ZERO, super::case(&self.name(), Verdict::NotExecuted, reason))
     }
 
     /// Runs it.
@@ -108,7 +116,7 @@ impl OwnStep {
             Some(refusal) => Err(refusal),
             None => self.try_out(bench).await?,
         };
-        let step = self.step(started, clock.elapsed(), check(&self.file, clock, seen));
+        let step = self.step(started, clock.elapsed(), check(&self.name(), clock, seen));
         tracing::info!(step = step.id, verdict = step.verdict().status(), "{} {}", step.id, step.verdict().words());
         Ok(step)
     }
@@ -120,7 +128,8 @@ impl OwnStep {
         }
         let judgement = script::judge(&self.text);
         let refusal = judgement.refusals.first();
-        let refusal = refusal.map(|refusal| format!("line {}: {}", refusal.line, refusal.rule.message()));
+        let refusal = refusal
+            .map(|refusal| format!("line {}: {}", refusal.line, refusal.rule.message().replace("migration", "step")));
         let directive = judgement.no_transaction.then(|| "a step runs in a transaction".to_owned());
         let empty = (judgement.statements == 0).then(|| "the file holds no statement".to_owned());
         refusal.or(directive).or(empty)
@@ -138,7 +147,11 @@ impl OwnStep {
             }
             Err(error) => match error.server() {
                 Some(server) => Err(failure(text, server)),
-                None => return Err(Error::Query { doing: DOING, source: error }),
+                None => {
+                    // Whether it ended its own session, or the server is gone, shows in the next one.
+                    bench.session().await?.close().await;
+                    return Ok(Err(format!("it ended its session: {error}")));
+                }
             },
         };
         query(&session, DOING, "ROLLBACK").await?;

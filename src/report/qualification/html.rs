@@ -86,6 +86,7 @@ fn identity(protocol: &Protocol, kid: Option<&str>) -> String {
         ("Migrations", format!("{} from {}", subject.migrations.len(), subject.origin)),
         ("System state (SHA-256)", system_state_hash(&subject.migrations)),
         ("History table", subject.history_table.clone()),
+        ("Atomicity", format!("one transaction for each {}", subject.atomicity)),
         ("Server", format!("PostgreSQL {} at {}, connection {tls}", environment.server_version, environment.host)),
         ("System identifier", known(&environment.system_identifier)),
         ("Target database", target_words(&environment.target_database)),

@@ -86,6 +86,7 @@ pub fn protocol() -> Protocol {
                 installed(0, "V0000__initial.sql", "create table a ();\n"),
             ],
             history_table: "drizzle.__migrations__".to_owned(),
+            atomicity: "release",
         },
         environment: environment(),
         started: at(now() - 21),
@@ -112,6 +113,7 @@ fn environment() -> Environment {
         tool_sha256: Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned()),
         leftovers: Vec::new(),
         cleaned_up: true,
+        server_changes: Vec::new(),
     }
 }
 
