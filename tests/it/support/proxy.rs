@@ -83,6 +83,11 @@ impl Proxy {
         Self { port, traffic, ends }
     }
 
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The superuser's URL through the proxy.
     pub fn url(&self, database: &str) -> String {
         format!("postgresql://postgres@127.0.0.1:{}/{database}?sslmode=disable", self.port)
@@ -122,7 +127,7 @@ fn serve(client: TcpStream, server: TcpStream, traffic: &Arc<Mutex<Traffic>>) {
 fn upwards(mut from: TcpStream, mut to: TcpStream, traffic: &Mutex<Traffic>, line: &Mutex<Line>) {
     let mut chunk = vec![0; 1 << 16];
     let mut pending = Vec::new();
-    let mut started = false;
+    let (mut started, mut encrypted) = (false, false);
     while let Ok(length @ 1..) = from.read(&mut chunk) {
         {
             let mut line = line.lock().unwrap();
@@ -130,6 +135,13 @@ fn upwards(mut from: TcpStream, mut to: TcpStream, traffic: &Mutex<Traffic>, lin
             line.sent_since = true;
         }
         pending.extend_from_slice(&chunk[..length]);
+        if !started && (opens_tls(&pending) || pending.len() < TLS_REQUEST.len()) || encrypted {
+            encrypted |= opens_tls(&pending);
+            if encrypted && to.write_all(&std::mem::take(&mut pending)).is_err() {
+                return;
+            }
+            continue;
+        }
         while let Some(size) = message_size(&pending, started) {
             if started && pending[0] == b'Q' {
                 let text = String::from_utf8_lossy(&pending[5..size - 1]).into_owned();
@@ -157,6 +169,16 @@ fn upwards(mut from: TcpStream, mut to: TcpStream, traffic: &Mutex<Traffic>, lin
         }
     }
     let _ = to.shutdown(Shutdown::Write);
+}
+
+/// The message that asks whether the server speaks TLS.
+const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+/// What TLS itself begins with.
+const TLS_HANDSHAKE: u8 = 22;
+
+/// Whether nothing but bytes can be seen from here on.
+fn opens_tls(begin: &[u8]) -> bool {
+    begin.starts_with(&TLS_REQUEST) || begin.first() == Some(&TLS_HANDSHAKE)
 }
 
 fn message_size(pending: &[u8], started: bool) -> Option<usize> {
