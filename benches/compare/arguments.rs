@@ -8,7 +8,6 @@ const USAGE: &str = "usage: scripts/bench [--quick] [CASE]...
 
 Measures schemagate beside the tools that it replaces, prints a report and writes it to
 target/bench/report.md. Fetches and builds the peers once and keeps them in target/peers.
-A case may be given by the beginning of its name.
 
   --quick     fewer cases and rounds, within minutes
   -h, --help  shows this text
@@ -28,7 +27,7 @@ pub enum Left {
 #[derive(Debug, Default)]
 pub struct Arguments {
     pub quick: bool,
-    /// Beginnings of names; all cases, where there is none.
+    /// All, where there is none.
     pub cases: Vec<String>,
 }
 
@@ -39,7 +38,7 @@ impl Arguments {
             match word.as_str() {
                 "-h" | "--help" => return Err(Left::Help(usage())),
                 "--quick" => read.quick = true,
-                name if cases::names().iter().any(|case| case.starts_with(name)) => read.cases.push(word),
+                name if cases::names().iter().any(|case| case == name) => read.cases.push(word),
                 _ => return Err(Left::Wrong(format!("no such case or argument: {word}\n{}", usage()))),
             }
         }
@@ -48,7 +47,7 @@ impl Arguments {
 
     /// Whether this case is to be measured; `in_quick` says whether a quick run has it unasked.
     pub fn wants(&self, case: &str, in_quick: bool) -> bool {
-        if self.cases.is_empty() { in_quick || !self.quick } else { self.cases.iter().any(|name| case.starts_with(name)) }
+        if self.cases.is_empty() { in_quick || !self.quick } else { self.cases.iter().any(|name| case == name) }
     }
 }
 

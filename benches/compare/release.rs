@@ -36,7 +36,9 @@ impl Content {
     pub fn migrations(self) -> Vec<Migration> {
         match self {
             Self::Small(count) => (1..=count).map(small).collect(),
-            Self::Idle(count) => (1..=count).map(|number| Migration { statements: vec![format!("select {number}")] }).collect(),
+            Self::Idle(count) => {
+                (1..=count).map(|number| Migration { statements: vec![format!("select {number}")] }).collect()
+            }
             Self::Product => product(),
             Self::Data(megabytes) => vec![data(megabytes)],
         }

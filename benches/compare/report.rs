@@ -101,8 +101,7 @@ fn counts(text: &mut String, results: &Results) {
     if results.counts.is_empty() {
         return;
     }
-    let columns =
-        [counting::UP_TO_DATE_TRUST, counting::UP_TO_DATE, counting::UP_TO_DATE_TLS, counting::FRESH];
+    let columns = [counting::UP_TO_DATE_TRUST, counting::UP_TO_DATE, counting::UP_TO_DATE_TLS, counting::FRESH];
     let _ = writeln!(text, "## waits\n\nHow often a run waits for the server after the TCP handshake.\n");
     let _ = writeln!(text, "| tool | {} |\n|---|{}", columns.join(" | "), "--:|".repeat(columns.len()));
     let mut tools: Vec<&str> = results.counts.iter().map(|count| count.tool).collect();
@@ -121,7 +120,9 @@ fn shipped(text: &mut String, results: &Results) {
     if results.shipped.is_empty() {
         return;
     }
-    text.push_str("## shipped\n\nThe program with the shared libraries or packages that it loads, without the C library; the ");
+    text.push_str(
+        "## shipped\n\nThe program with the shared libraries or packages that it loads, without the C library; the ",
+    );
     text.push_str("time from `exec` to the first packet of a run that has nothing to do.\n\n");
     text.push_str("| tool | MiB | to the first packet |\n|---|--:|--:|\n");
     for shipped in &results.shipped {

@@ -22,7 +22,10 @@ pub const TARGETS: &[Target] = &[
         words: "round trips, 100 pending: the handshake (3 with SCRAM) and at most 4",
         measure: |results| results.waits(OURS, FRESH).map(|waits| (waits.to_string(), waits <= 7)),
     },
-    Target { words: "nothing pending: at most 1.2 × `psql -c 'select 1'`", measure: |results| ratio(results, "up-to-date-10", 1.2) },
+    Target {
+        words: "nothing pending: at most 1.2 × `psql -c 'select 1'`",
+        measure: |results| ratio(results, "up-to-date-10", 1.2),
+    },
     Target {
         words: "nothing pending, TLS and SCRAM: at most 1.2 × `psql -c 'select 1'`",
         measure: |results| ratio(results, "up-to-date-10-tls", 1.2),

@@ -76,7 +76,7 @@ pub const TOOLS: &[Tool] = &[
         name: "schemagate",
         kind: Kind::Ours,
         program: |peers| peers.schemagate.clone(),
-        lay_out: |migrations, folder| layout::plain(migrations, folder, |number| format!("V{number}__m.sql"), ""),
+        lay_out: |migrations, folder| layout::plain(migrations, folder, |number| format!("V{number}__m.sql"), ("", "")),
         invoke: |call, target| call.var("DATABASE_URL", target.url).var("SCHEMAGATE_MIGRATIONS", target.layout),
         packages: &[],
     },
@@ -84,7 +84,7 @@ pub const TOOLS: &[Tool] = &[
         name: "refinery_cli 0.10.0",
         kind: Kind::Peer,
         program: |peers| peers.folder.join("bin/refinery"),
-        lay_out: |migrations, folder| layout::plain(migrations, folder, |number| format!("V{number}__m.sql"), ""),
+        lay_out: |migrations, folder| layout::plain(migrations, folder, |number| format!("V{number}__m.sql"), ("", "")),
         invoke: refinery,
         packages: &[],
     },
@@ -92,7 +92,7 @@ pub const TOOLS: &[Tool] = &[
         name: "refinery_cli -g",
         kind: Kind::Peer,
         program: |peers| peers.folder.join("bin/refinery"),
-        lay_out: |migrations, folder| layout::plain(migrations, folder, |number| format!("V{number}__m.sql"), ""),
+        lay_out: |migrations, folder| layout::plain(migrations, folder, |number| format!("V{number}__m.sql"), ("", "")),
         invoke: |call, target| refinery(call, target).args(["-g"]),
         packages: &[],
     },
@@ -100,9 +100,13 @@ pub const TOOLS: &[Tool] = &[
         name: "sqlx-cli 0.9.0",
         kind: Kind::Peer,
         program: |peers| peers.folder.join("bin/sqlx"),
-        lay_out: |migrations, folder| layout::plain(migrations, folder, |number| format!("{number:05}_m.sql"), ""),
+        lay_out: |migrations, folder| {
+            layout::plain(migrations, folder, |number| format!("{number:05}_m.sql"), ("", ""))
+        },
         invoke: |call, target| {
-            call.args(["migrate", "run", "--no-dotenv", "--source"]).args([target.layout]).var("DATABASE_URL", target.url)
+            call.args(["migrate", "run", "--no-dotenv", "--source"])
+                .args([target.layout])
+                .var("DATABASE_URL", target.url)
         },
         packages: &[],
     },
@@ -111,7 +115,12 @@ pub const TOOLS: &[Tool] = &[
         kind: Kind::Peer,
         program: |peers| peers.folder.join("node_modules/@dbmate/linux-x64/bin/dbmate"),
         lay_out: |migrations, folder| {
-            layout::plain(migrations, folder, |number| format!("{number:05}_m.sql"), "-- migrate:up\n");
+            layout::plain(
+                migrations,
+                folder,
+                |number| format!("{number:05}_m.sql"),
+                ("-- migrate:up\n", "-- migrate:down\n"),
+            );
         },
         invoke: |call, target| {
             let call = call.args(["--no-dump-schema", "--migrations-dir"]).args([target.layout]);
@@ -146,7 +155,7 @@ pub const TOOLS: &[Tool] = &[
         kind: Kind::Peer,
         program: |peers| peers.node.clone(),
         lay_out: |migrations, folder| {
-            layout::plain(migrations, folder, |number| format!("{number:05}_m.sql"), "-- Up Migration\n");
+            layout::plain(migrations, folder, |number| format!("{number:05}_m.sql"), ("-- Up Migration\n", ""));
         },
         invoke: |call, target| {
             let script = target.peers.folder.join("node_modules/node-pg-migrate/bin/node-pg-migrate.js");

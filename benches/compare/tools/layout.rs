@@ -5,10 +5,10 @@ use std::path::Path;
 
 use crate::release::Migration;
 
-/// A file for each migration, its name by its number.
-pub fn plain(migrations: &[Migration], folder: &Path, name: fn(usize) -> String, head: &str) {
+/// A file for each migration, its name by its number, its text between what the tool wants around it.
+pub fn plain(migrations: &[Migration], folder: &Path, name: fn(usize) -> String, (head, tail): (&str, &str)) {
     for (number, migration) in (1..).zip(migrations) {
-        std::fs::write(folder.join(name(number)), format!("{head}{}", migration.text())).unwrap();
+        std::fs::write(folder.join(name(number)), format!("{head}{}{tail}", migration.text())).unwrap();
     }
 }
 
@@ -20,7 +20,8 @@ pub fn one_file(migrations: &[Migration], folder: &Path) {
 
 /// Everything in one message: `\;` keeps psql from sending what it has read.
 pub fn one_message(migrations: &[Migration], folder: &Path) {
-    let statements: Vec<&str> = migrations.iter().flat_map(|migration| &migration.statements).map(String::as_str).collect();
+    let statements: Vec<&str> =
+        migrations.iter().flat_map(|migration| &migration.statements).map(String::as_str).collect();
     std::fs::write(folder.join("message.sql"), format!("{};\n", statements.join("\\;\n"))).unwrap();
 }
 
