@@ -4,6 +4,9 @@ use crate::support::database::Database;
 use crate::support::folder::Migrations;
 use crate::support::job::{Job, Outcome};
 use crate::support::proxy::{Proxy, Traffic};
+use crate::support::server::Server;
+use crate::support::skipped;
+use crate::support::tls::Authority;
 
 /// Runs the job through a proxy; how it ended and what it sent.
 fn through_proxy(database: &Database, folder: &Migrations) -> (Outcome, Traffic) {
@@ -55,4 +58,62 @@ fn a_file_of_definitions_is_followed_by_its_row_alone() {
     let resets = traffic.queries.iter().filter(|query| query.contains("RESET ALL")).count();
     let rows = traffic.queries.iter().filter(|query| query.contains("(version, name, applied_on, checksum)")).count();
     assert_eq!((resets, rows), (1, 5), "{traffic:#?}");
+
+/// Waits of a run on `server` through a proxy, with what a URL says of TLS; the password is asked for.
+fn waits(server: &Server, database: &Database, folder: &Migrations, tls: &str) -> usize {
+    let proxy = Proxy::before(server.port());
+    let url = format!("postgresql://postgres:secret@127.0.0.1:{}/{}?{tls}", proxy.port(), database.name());
+    Job::new().env("DATABASE_URL", url).migrations(folder.path()).run().assert_code(0);
+    assert_eq!(proxy.traffic().connections, 1);
+    proxy.traffic().waits
+}
+
+fn asking_for_a_password(builder: crate::support::server::Builder) -> Server {
+    let server = builder.hba("host all all all scram-sha-256").start();
+    server.connect("postgres").execute("alter role postgres password 'secret'");
+    server
+}
+
+#[test]
+fn with_scram_a_run_waits_four_times_and_with_something_pending_seven_times() {
+    let server = asking_for_a_password(Server::builder());
+    let (database, folder) = (server.database(), tables(30));
+    // The handshake of SCRAM takes three; then as above.
+    assert_eq!(waits(&server, &database, &folder, "sslmode=disable"), 3 + 4);
+    assert_eq!(waits(&server, &database, &folder, "sslmode=disable"), 3 + 1);
+}
+
+#[test]
+fn tls_that_begins_with_the_first_byte_saves_a_wait() {
+    let authority = Authority::new("test authority");
+    let server = asking_for_a_password(Server::builder().tls(&authority.server(&["127.0.0.1"])));
+    let (database, folder) = (server.database(), tables(2));
+    waits(&server, &database, &folder, "sslmode=disable");
+    let usual = waits(&server, &database, &folder, "sslmode=require");
+    // The question for TLS, its handshake, and the server's wish for another curve than the first one offered.
+    assert!((3 + 1 + 2..=3 + 1 + 3).contains(&usual), "{usual}");
+    let version: u32 = server.connect("postgres").value("show server_version_num").unwrap().parse().unwrap();
+    if version < 170_000 {
+        return skipped("sslnegotiation=direct needs PostgreSQL 17 (SCHEMAGATE_TEST_PG_BIN)");
+    }
+    assert_eq!(waits(&server, &database, &folder, "sslmode=require&sslnegotiation=direct"), usual - 1);
+}
+
+#[test]
+fn files_that_leave_the_session_alone_are_recorded_together_and_others_by_themselves() {
+    let database = Database::new();
+    let folder = tables(5);
+    folder.write("V3__t.sql", "create table t3 (a int); insert into t3 values (1);");
+    let (outcome, traffic) = through_proxy(&database, &folder);
+    outcome.assert_code(0);
+    let records: Vec<usize> = traffic
+        .queries
+        .iter()
+        .filter(|query| query.contains("INSERT INTO \"drizzle\".\"__migrations__\""))
+        .map(|query| query.matches("pg_current_xact_id_if_assigned()::pg_catalog.text OPERATOR(pg_catalog.=)").count())
+        .collect();
+    // V1 and V2; V3, whose fence asks twice more; V4; V5 as the last of its batch.
+    assert_eq!(records.len(), 4, "{traffic:#?}");
+    assert_eq!(records[0], 2, "{traffic:#?}");
+    assert_eq!(database.value("select count(*) from drizzle.__migrations__").as_deref(), Some("5"));
 }
