@@ -47,8 +47,10 @@ const QUICK: [&str; 9] = [
     "fresh-product",
 ];
 
-/// Cases of another kind.
-const OTHERS: [(&str, fn(&Lab, &Arguments, &mut Results)); 3] =
+/// A case of another kind, which fills in results of its own.
+type Other = fn(&Lab, &Arguments, &mut Results);
+
+const OTHERS: [(&str, Other); 3] =
     [("waits", counting::waits), ("shipped", counting::shipped), ("copies", crowd::copies)];
 
 #[derive(Debug, Clone)]
@@ -173,7 +175,7 @@ impl Case {
             (false, true) => 3,
             (false, false) => 9,
         };
-        Effort { rounds, each: Duration::from_secs(if quick { 4 } else { 30 }) }
+        Effort { rounds, each: Duration::from_secs(if quick { 4 } else { 10 }) }
     }
 
     fn about(&self) -> String {
