@@ -8,10 +8,12 @@ use std::time::SystemTime;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use schemagate::report::fit::{cut, harmless};
 use schemagate::settings::LogFormat;
@@ -42,15 +44,19 @@ pub(crate) fn start(stream: Stream, format: LogFormat, filter: &str) {
         LogFormat::Json => true,
     };
     let lines = Lines { json, color: !json && stream.is_terminal() && wants_color() };
-    // A filter that names modules only would silence the rest, errors and all.
-    let filter = EnvFilter::new(format!("info,{filter}"));
+    // A filter that names modules only would silence the rest, errors and all. One that is none was told of already.
+    let filter = format!("info,{filter}").parse().unwrap_or_else(|_| Targets::new().with_default(Level::INFO));
+    match stream {
+        Stream::Stdout => write(std::io::stdout, filter, lines),
+        Stream::Stderr => write(std::io::stderr, filter, lines),
+    }
+}
+
+fn write(to: impl for<'writer> MakeWriter<'writer> + Send + Sync + 'static, filter: Targets, lines: Lines) {
     // A log that cannot be written must not end a migration: complaining on a closed stderr would.
-    let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).event_format(lines);
+    let layer = tracing_subscriber::fmt::layer().log_internal_errors(false).event_format(lines).with_writer(to);
     // A second start, in a process that has a log already, changes nothing.
-    let _ = match stream {
-        Stream::Stdout => builder.with_writer(std::io::stdout).try_init(),
-        Stream::Stderr => builder.with_writer(std::io::stderr).try_init(),
-    };
+    let _ = tracing_subscriber::registry().with(filter).with(layer).try_init();
 }
 
 /// See <https://no-color.org>; a dumb terminal shows the codes as they are.

@@ -67,7 +67,7 @@ pub struct Settings {
     pub release: Release,
     /// Shape of the log.
     pub log_format: LogFormat,
-    /// Filter of the log, as `tracing_subscriber::EnvFilter` reads it.
+    /// Filter of the log, as `tracing_subscriber::filter::Targets` reads it.
     pub log: String,
     /// File that takes the reason of a failure, if it exists.
     pub termination_log: PathBuf,

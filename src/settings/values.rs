@@ -181,7 +181,7 @@ pub(super) fn is_filter(text: &str) -> bool {
     let is_word = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let known = |part: &str| part.parse::<tracing_subscriber::filter::LevelFilter>().is_ok() || part == "schemagate";
     text.split(',').map(str::trim).all(|part| !is_word(part) || known(part))
-        && tracing_subscriber::EnvFilter::try_new(text).is_ok()
+        && text.parse::<tracing_subscriber::filter::Targets>().is_ok()
 }
 
 /// The text of a mounted secret, without the line end that editors leave.
