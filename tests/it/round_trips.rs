@@ -58,6 +58,7 @@ fn a_file_of_definitions_is_followed_by_its_row_alone() {
     let resets = traffic.queries.iter().filter(|query| query.contains("RESET ALL")).count();
     let rows = traffic.queries.iter().filter(|query| query.contains("(version, name, applied_on, checksum)")).count();
     assert_eq!((resets, rows), (1, 5), "{traffic:#?}");
+}
 
 /// Waits of a run on `server` through a proxy, with what a URL says of TLS; the password is asked for.
 fn waits(server: &Server, database: &Database, folder: &Migrations, tls: &str) -> usize {
