@@ -78,6 +78,9 @@ pub enum Wrong {
     /// A link, a pipe, a device.
     #[error("not a regular file; it was not read")]
     NotAFile,
+    /// A link, where a folder should be.
+    #[error("not a folder; it was not read")]
+    NotAFolder,
     /// A path that leaves the folder, or could.
     #[error(
         "the manifest lists a path that is not allowed: absolute, with `..`, or the manifest itself; it was not read"

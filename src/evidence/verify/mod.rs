@@ -1,5 +1,5 @@
 //! Verifies evidence. In: a path, a public key, the time. Out: what was verified, and everything that is wrong. Never
-//! follows a link, never believes a file what it says of itself before its signature fits.
+//! follows a link below that path, never believes a file what it says of itself before its signature fits.
 
 mod disk;
 mod fault;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 pub use fault::{Fault, Wrong};
 
 use crate::error::Error;
+use crate::regular::Links;
 use crate::signing::{VerifyingKey, jws};
 
 use super::manifest::{MANIFEST, SIGNED_MANIFEST};
@@ -74,7 +75,7 @@ pub fn verify(path: &Path, key: &VerifyingKey, now: SystemTime) -> Result<Verifi
             return Err(none("a folder with neither manifest nor packages".to_owned()));
         }
     } else if found.is_file() {
-        check.file(path).map_err(none)?;
+        check.file(path, Links::Followed).map_err(none)?;
     } else {
         return Err(none("neither a file nor a folder".to_owned()));
     }
@@ -83,8 +84,8 @@ pub fn verify(path: &Path, key: &VerifyingKey, now: SystemTime) -> Result<Verifi
 
 impl Check<'_> {
     /// A single file: a record or a trail. Gives a reason where it is neither.
-    fn file(&mut self, path: &Path) -> Result<(), String> {
-        let bytes = disk::read(path).map_err(|wrong| wrong.to_string())?;
+    fn file(&mut self, path: &Path, links: Links) -> Result<(), String> {
+        let bytes = disk::read(path, links).map_err(|wrong| wrong.to_string())?;
         let at = shown(path);
         if let Some(payload) = unsigned(&bytes) {
             self.fault(&at, Wrong::Unsigned);
