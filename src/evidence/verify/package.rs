@@ -87,6 +87,11 @@ impl Check<'_> {
                 }
             }
         }
+        // First: a path that leads outside is an attempt, where a wrong total may be a slip.
+        for entry in entries.iter().filter(|entry| !is_allowed(&entry.path)) {
+            // Shown as it stands there, not as if it led somewhere.
+            self.fault(&format!("{:?}", entry.path), Wrong::Path);
+        }
         let total = entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
         let count = u64::try_from(listed.len()).unwrap_or(u64::MAX);
         for (member, found) in [("file_count", count), ("total_size_bytes", total)] {
@@ -100,18 +105,11 @@ impl Check<'_> {
 
     fn files(&mut self, folder: &Path, entries: &[Entry]) {
         let mut listed = BTreeSet::from([MANIFEST, SIGNED_MANIFEST]);
-        for entry in entries {
-            let path = folder.join(&entry.path);
-            let wrong = if !is_allowed(&entry.path) {
-                Some(Wrong::Path)
-            } else if !listed.insert(&entry.path) {
-                Some(Wrong::Twice)
-            } else {
-                compare(folder, entry).err()
-            };
-            // A path that is not allowed is shown as it stands there, not as if it led somewhere.
-            let at = if wrong == Some(Wrong::Path) { format!("{:?}", entry.path) } else { shown(&path) };
-            wrong.into_iter().for_each(|wrong| self.fault(&at, wrong));
+        for entry in entries.iter().filter(|entry| is_allowed(&entry.path)) {
+            let first = listed.insert(&entry.path);
+            if let Err(wrong) = if first { compare(folder, entry) } else { Err(Wrong::Twice) } {
+                self.fault(&shown(&folder.join(&entry.path)), wrong);
+            }
         }
         match disk::files_below(folder) {
             Ok(found) => {

@@ -158,6 +158,32 @@ fn a_path_that_leaves_the_package_is_not_read_though_it_is_signed() {
 }
 
 #[test]
+fn of_a_signed_manifest_in_which_only_a_path_is_wrong_the_path_is_told_and_nothing_else() {
+    let evidence = Evidence::signed();
+    let good = manifest(&evidence.written.package);
+    let secret = evidence.beside("secret");
+    std::fs::write(&secret, "x").unwrap();
+    for path in ["../../../secret", &secret.display().to_string()] {
+        // Size, hash and totals are those of the file outside.
+        let mut changed = good.clone();
+        let sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+        let entry = json!({ "path": path, "sha256": sha256, "size_bytes": 1 });
+        changed["files"].as_array_mut().unwrap().push(entry);
+        changed["file_count"] = json!(good["file_count"].as_u64().unwrap() + 1);
+        changed["total_size_bytes"] = json!(good["total_size_bytes"].as_u64().unwrap() + 1);
+        sign_manifest(&evidence, &changed);
+        let words = format!("{path:?}: the manifest lists a path that is not allowed");
+        let outcome = refused(&evidence.written.package, &evidence.public_key(), &[&words]);
+        assert_eq!(outcome.stdout.lines().count(), 1, "{outcome}");
+        // And first, where the totals are wrong too.
+        changed["file_count"] = good["file_count"].clone();
+        sign_manifest(&evidence, &changed);
+        let outcome = refused(&evidence.written.package, &evidence.public_key(), &["file_count is not 10"]);
+        assert!(outcome.stdout.starts_with(&words), "{outcome}");
+    }
+}
+
+#[test]
 fn a_signed_manifest_that_is_wrong_in_itself_is_refused() {
     let evidence = Evidence::signed();
     let good = manifest(&evidence.written.package);
