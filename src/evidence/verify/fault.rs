@@ -32,6 +32,12 @@ pub enum Wrong {
     /// Bytes that are no text.
     #[error("not a compact JWS: no text")]
     NotText,
+    /// The same words in other bytes.
+    #[error("says what was written, but not in the bytes that schemagate writes: {how}")]
+    Form {
+        /// What is else about it.
+        how: &'static str,
+    },
     /// Nobody signed it.
     #[error("unsigned: nobody can tell whether it was changed")]
     Unsigned,

@@ -96,7 +96,7 @@ impl Check<'_> {
         if !is_named && !bytes.starts_with(b"eyJ") {
             return Err("no evidence: neither a signed text nor an unsigned one of ours".to_owned());
         }
-        let Some(payload) = self.signed(&at, &bytes) else { return Ok(()) };
+        let Some(payload) = self.signed_text(&at, &bytes) else { return Ok(()) };
         if payload.contains_key("package_id") {
             return Err(
                 "the manifest of a package: name the package's folder, so that its files are verified".to_owned()
@@ -115,14 +115,23 @@ impl Check<'_> {
         ("record", self.record_members(at, payload))
     }
 
+    /// As [`Check::signed`], of a whole file.
+    fn signed_text(&mut self, at: &str, bytes: &[u8]) -> Option<Map<String, Value>> {
+        let line = bytes.strip_suffix(b"\n");
+        let payload = self.signed(at, line.unwrap_or(bytes))?;
+        // A trail can be printed, and what is printed ends its line; everything else is written without.
+        if line.is_some() && !trail::is_trail(&payload) {
+            self.fault(at, Wrong::Form { how: "a line end was added" });
+        }
+        Some(payload)
+    }
+
     /// The payload of a signed text, where its signature fits and the time is right.
     fn signed(&mut self, at: &str, bytes: &[u8]) -> Option<Map<String, Value>> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             self.fault(at, Wrong::NotText);
             return None;
         };
-        // A line end is what editors and version control add.
-        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         match jws::verify(text, self.key) {
             Ok(payload) => {
                 self.times(at, &payload);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::fault::Wrong;
 use super::{Check, Document, disk, signature_facts};
 use crate::evidence::manifest::{MANIFEST, MIGRATIONS, REQUIRED, SIGNED_MANIFEST, TEST_RESULTS};
-use crate::evidence::{record_file, shown};
+use crate::evidence::{pretty, record_file, shown};
 
 /// A file as a manifest lists it.
 struct Entry {
@@ -22,8 +22,7 @@ impl Check<'_> {
     pub(super) fn package(&mut self, folder: &Path) {
         let before = self.faults.len();
         let at = |name: &str| shown(&folder.join(name));
-        let plain = disk::read_object(&folder.join(MANIFEST));
-        let plain = plain.map_err(|wrong| self.fault(&at(MANIFEST), wrong)).ok();
+        let plain = self.plain_manifest(&folder.join(MANIFEST));
         let signed = self.signed_manifest(folder);
         if let (Some(plain), Some(signed)) = (&plain, &signed)
             && without_times(signed) != *plain
@@ -51,10 +50,20 @@ impl Check<'_> {
         }
     }
 
+    /// Its bytes are not in any manifest, so there is only one form that is taken.
+    fn plain_manifest(&mut self, path: &Path) -> Option<Map<String, Value>> {
+        let read = disk::read_regular(path).and_then(|bytes| Ok((disk::object(&bytes)?, bytes)));
+        let (manifest, bytes) = read.map_err(|wrong| self.fault(&shown(path), wrong)).ok()?;
+        if pretty(&Value::Object(manifest.clone())) != bytes {
+            self.fault(&shown(path), Wrong::Form { how: "white space, order or escapes were changed" });
+        }
+        Some(manifest)
+    }
+
     fn signed_manifest(&mut self, folder: &Path) -> Option<Map<String, Value>> {
         let path = folder.join(SIGNED_MANIFEST);
         match disk::read_regular(&path) {
-            Ok(bytes) => self.signed(&shown(&path), &bytes),
+            Ok(bytes) => self.signed_text(&shown(&path), &bytes),
             Err(Wrong::Missing) => {
                 self.fault(&shown(&path), Wrong::Missing);
                 self.fault(&shown(folder), Wrong::Unsigned);
@@ -148,7 +157,7 @@ impl Check<'_> {
             Ok(bytes) => bytes,
             Err(wrong) => return self.fault(&at, wrong),
         };
-        let Some(record) = self.signed(&at, &bytes) else { return };
+        let Some(record) = self.signed_text(&at, &bytes) else { return };
         self.record_members(&at, &record);
         self.same(&path, &record, &metadata, &["gxp_id", "spec_id", "traced_user_story"], "metadata.json");
         let of_record = record.get("test_results").and_then(Value::as_object).cloned().unwrap_or_default();

@@ -26,7 +26,7 @@ fn manifest(package: &Path) -> Value {
 /// Both manifests say `changed`, and the signed one is signed properly: what is left to be wrong are the files.
 fn sign_manifest(evidence: &Evidence, changed: &Value) {
     let package = &evidence.written.package;
-    std::fs::write(package.join("manifest.json"), changed.to_string()).unwrap();
+    std::fs::write(package.join("manifest.json"), format!("{changed:#}\n")).unwrap();
     let mut signed = changed.clone();
     signed["iat"] = json!(now());
     signed["exp"] = json!(now() + 1000);
@@ -47,9 +47,13 @@ fn a_changed_byte_in_any_file_of_a_package_is_refused_by_the_files_name() {
             std::fs::write(&path, bad).unwrap();
             refused(&evidence.written.package, &evidence.public_key(), &[path.file_name().unwrap().to_str().unwrap()]);
         }
-        // Shorter and longer. A manifest that only lacks its last line end still says the same.
-        for other in [&good[..good.len() - 3], &[good.as_slice(), b"x"].concat()] {
-            std::fs::write(&path, other).unwrap();
+        // Shorter and longer, by what means nothing in JSON too.
+        for ends in [&b"x"[..], b"\n", b"\r\n", b" ", b"\0"] {
+            std::fs::write(&path, [good.as_slice(), ends].concat()).unwrap();
+            refused(&evidence.written.package, &evidence.public_key(), &[path.file_name().unwrap().to_str().unwrap()]);
+        }
+        for shorter in [1, 3] {
+            std::fs::write(&path, &good[..good.len() - shorter]).unwrap();
             refused(&evidence.written.package, &evidence.public_key(), &[path.file_name().unwrap().to_str().unwrap()]);
         }
         std::fs::write(&path, &good).unwrap();
@@ -96,6 +100,55 @@ fn a_manifest_that_is_not_the_signed_one_is_refused() {
         std::fs::copy(other.package.join(name), package.join(name)).unwrap();
     }
     refused(package, &evidence.public_key(), &["metadata.json: has the SHA-256"]);
+}
+
+#[test]
+fn a_manifest_that_says_the_same_in_other_bytes_is_refused() {
+    let evidence = Evidence::signed();
+    let path = evidence.written.package.join("manifest.json");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let says: Value = serde_json::from_str(&good).unwrap();
+    // The first member behind the second.
+    let mut lines: Vec<&str> = good.lines().collect();
+    lines.swap(1, 2);
+    let reordered = lines.join("\n") + "\n";
+    for other in [
+        says.to_string(),
+        reordered,
+        good.replacen("{\n", "{ \n", 1),
+        good.replace('\n', "\r\n"),
+        good.replacen("IQ-SPEC", "\\u0049Q-SPEC", 1),
+        good.trim_end().to_owned(),
+    ] {
+        assert_eq!(serde_json::from_str::<Value>(&other).unwrap(), says, "{other}");
+        std::fs::write(&path, &other).unwrap();
+        refused(
+            &evidence.written.package,
+            &evidence.public_key(),
+            &["manifest.json: says what was written, but not in"],
+        );
+    }
+    std::fs::write(&path, &good).unwrap();
+    verify(&evidence.written.package, &evidence.public_key()).assert_code(0);
+}
+
+#[test]
+fn a_line_end_behind_a_record_or_a_signed_manifest_is_refused() {
+    let evidence = Evidence::signed();
+    for (path, of) in [
+        (evidence.written.package.join("manifest.jws"), &evidence.written.package),
+        (evidence.written.record.clone(), &evidence.written.record),
+    ] {
+        let good = std::fs::read_to_string(&path).unwrap();
+        for (end, words) in
+            [("\n", "a line end was added"), ("\r\n", "no base64url"), ("\n\n", "no base64url"), (" ", "no base64url")]
+        {
+            std::fs::write(&path, format!("{good}{end}")).unwrap();
+            refused(of, &evidence.public_key(), &[&format!("{}: ", path.display()), words]);
+        }
+        std::fs::write(&path, &good).unwrap();
+        verify(of, &evidence.public_key()).assert_code(0);
+    }
 }
 
 #[test]
