@@ -69,12 +69,14 @@ fn open(path: &Path, links: Links) -> Result<File, Wrong> {
     }
 }
 
-/// Everything below `folder` but folders, by its path with `/`, sorted.
+/// Everything below `folder` by its path with `/`, sorted; of the folders, with a `/` behind, those with nothing in them.
 pub(super) fn files_below(folder: &Path) -> Result<Vec<String>, Wrong> {
     let mut found = Vec::new();
     let mut left = vec![String::new()];
     while let Some(prefix) = left.pop() {
+        let mut empty = !prefix.is_empty();
         for entry in fs::read_dir(folder.join(&prefix)).map_err(unreadable)? {
+            empty = false;
             let entry = entry.map_err(unreadable)?;
             let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
             // Of a link this is the link's own type.
@@ -82,6 +84,9 @@ pub(super) fn files_below(folder: &Path) -> Result<Vec<String>, Wrong> {
                 true => left.push(format!("{path}/")),
                 false => found.push(path),
             }
+        }
+        if empty {
+            found.push(prefix);
         }
     }
     found.sort();

@@ -72,6 +72,12 @@ pub enum Wrong {
         /// From what.
         other: String,
     },
+    /// A package in a folder of another name.
+    #[error("is the folder of the package {package_id}, by another name")]
+    Renamed {
+        /// What its manifest says.
+        package_id: String,
+    },
     /// A file that should be there.
     #[error("missing")]
     Missing,

@@ -39,6 +39,7 @@ impl Check<'_> {
         if self.faults.len() == before {
             self.documents(folder, &manifest);
         }
+        self.name(folder, &manifest);
         let text = |name: &str| manifest.get(name).cloned().unwrap_or_default();
         let mut facts = json!({
             "package_id": text("package_id"), "spec_id": text("spec_id"), "tier": text("tier"),
@@ -47,6 +48,16 @@ impl Check<'_> {
         if let (Some(facts), Some(signed)) = (facts.as_object_mut(), signed) {
             facts.append(&mut signature_facts(&signed));
             self.documents.push(Document { kind: "package", path: shown(folder), facts: std::mem::take(facts) });
+        }
+    }
+
+    /// The folder's name is how people know a package, and is not signed itself.
+    fn name(&mut self, folder: &Path, manifest: &Map<String, Value>) {
+        let Some(package_id) = manifest.get("package_id").and_then(Value::as_str) else { return };
+        // The path as it was given may end in `.`, or be a link.
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        if real.file_name().and_then(|name| name.to_str()) != Some(package_id) {
+            self.fault(&shown(folder), Wrong::Renamed { package_id: package_id.to_owned() });
         }
     }
 
@@ -122,7 +133,11 @@ impl Check<'_> {
         }
         match disk::files_below(folder) {
             Ok(found) => {
-                for extra in found.iter().filter(|path| !listed.contains(path.as_str())) {
+                // Of a folder whose files are missing, they are told.
+                let known = |path: &str| {
+                    listed.contains(path) || path.ends_with('/') && listed.iter().any(|file| file.starts_with(path))
+                };
+                for extra in found.iter().filter(|path| !known(path)) {
                     self.fault(&shown(&folder.join(extra)), Wrong::Extra);
                 }
             }

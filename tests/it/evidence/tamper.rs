@@ -73,6 +73,9 @@ fn added_removed_and_renamed_files_are_refused() {
         check(&[&format!("{extra}: not listed in the manifest")]);
         std::fs::remove_file(&path).unwrap();
     }
+    // What is left of `new/folder/file`.
+    check(&["new/folder/: not listed in the manifest"]);
+    std::fs::remove_dir_all(package.join("new")).unwrap();
     for path in files(package) {
         let aside = evidence.beside("aside");
         std::fs::rename(&path, &aside).unwrap();
@@ -82,8 +85,30 @@ fn added_removed_and_renamed_files_are_refused() {
         check(&[&format!("{}: missing", path.display()), &format!("{}: not listed", renamed.display())]);
         std::fs::rename(&renamed, &path).unwrap();
     }
-    std::fs::create_dir(package.join("empty")).unwrap();
+    for empty in [".empty", "artifacts/empty"] {
+        std::fs::create_dir(package.join(empty)).unwrap();
+        check(&[&format!("{empty}/: not listed in the manifest")]);
+        std::fs::remove_dir(package.join(empty)).unwrap();
+    }
     verify(package, &evidence.public_key()).assert_code(0);
+}
+
+#[test]
+fn a_package_by_another_name_is_refused() {
+    let evidence = Evidence::signed();
+    let package = &evidence.written.package;
+    let id = package.file_name().unwrap().to_str().unwrap();
+    let words = format!("is the folder of the package {id}, by another name");
+    for name in ["IQ-SPEC-INF-002-20200101T000000Z", &format!("{id}-2"), &id.to_lowercase()] {
+        let renamed = package.with_file_name(name);
+        std::fs::rename(package, &renamed).unwrap();
+        refused(&renamed, &evidence.public_key(), &[&words]);
+        refused(&evidence.dir(), &evidence.public_key(), &[&format!("{name}: {words}")]);
+        std::fs::rename(&renamed, package).unwrap();
+    }
+    for path in [package.join("."), package.join("artifacts/..")] {
+        verify(&path, &evidence.public_key()).assert_code(0);
+    }
 }
 
 #[test]
