@@ -3,6 +3,8 @@
 
 pub mod sha256;
 
+pub(crate) mod regular;
+
 pub mod stop;
 
 pub mod settings;

@@ -13,6 +13,8 @@ mod write;
 
 use std::path::Path;
 
+use serde_json::Value;
+
 pub use error::EvidenceError;
 pub use record::{CONTEXT, case_names, checksums, system_state_hash};
 pub use write::{Rendered, Written, check_writable, replace, write};
@@ -35,6 +37,11 @@ fn record_file(gxp_id: &str, signed: bool) -> String {
 
 /// The folder that takes the packages.
 const PACKAGES: &str = "packages";
+
+/// The one form in which a JSON document is written: a manifest of other bytes was changed.
+fn pretty(value: &Value) -> Vec<u8> {
+    format!("{value:#}\n").into_bytes()
+}
 
 /// A path as messages show it.
 fn shown(path: &Path) -> String {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::error::EvidenceError;
 use super::manifest::{self, DEPENDENCY_TREE, HEALTH_CHECK, MANIFEST, MIGRATIONS, SIGNED_MANIFEST, TEST_RESULTS};
 use super::times::stamp;
-use super::{PACKAGES, dependencies, documents, record, record_file};
+use super::{PACKAGES, dependencies, documents, pretty, record, record_file};
 use crate::protocol::Protocol;
 use crate::signing::{SigningKey, jws};
 
@@ -123,10 +123,6 @@ fn record_bytes(protocol: &Protocol, key: Option<&SigningKey>, now: SystemTime) 
 
 fn signed(payload: &Value, key: &SigningKey) -> Result<Vec<u8>, EvidenceError> {
     jws::sign(payload, key).map(String::into_bytes).map_err(|source| EvidenceError::Sign { source })
-}
-
-fn pretty(value: &Value) -> Vec<u8> {
-    format!("{value:#}\n").into_bytes()
 }
 
 /// Everything in the package's folder. Record and reports are in it too: those beside it are replaced by the next run.

@@ -16,6 +16,7 @@ use openssl::sha::sha256;
 
 use super::pem::block;
 use super::strict;
+use crate::regular::{self, Links};
 use crate::settings::{SigningKeySource, ValueError};
 
 /// Bytes of a coordinate, and of each half of a signature.
@@ -309,7 +310,9 @@ fn refuse_other_than_p256<T: HasParams>(key: &PKey<T>) -> Result<(), KeyFault> {
 fn read_short(path: &Path) -> std::io::Result<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST_BYTES).read_to_string(&mut text)?;
+    // A mounted secret is a link; a pipe without a writer would never end.
+    let file = regular::open(path, Links::Followed)?.ok_or_else(|| std::io::Error::other("not a regular file"))?;
+    file.take(LONGEST_BYTES).read_to_string(&mut text)?;
     Ok(text)
 }
 

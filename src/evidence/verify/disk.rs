@@ -1,5 +1,5 @@
 //! Reads what evidence consists of. In: paths. Out: bytes, hashes, the files below a folder. Never follows a link below
-//! the folder, never opens a pipe, never reads without a limit.
+//! the folder, never waits on a pipe, never reads without a limit.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::fault::Wrong;
+use crate::regular::{self, Links};
 use crate::sha256::hex;
 use crate::signing::strict;
 
@@ -16,10 +17,9 @@ use crate::signing::strict;
 const LONGEST_BYTES: u64 = 64 << 20;
 
 /// The contents of a document.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, Wrong> {
+pub(super) fn read(path: &Path, links: Links) -> Result<Vec<u8>, Wrong> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(LONGEST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    open(path, links)?.take(LONGEST_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     match u64::try_from(bytes.len()) {
         Ok(read) if read <= LONGEST_BYTES => Ok(bytes),
         _ => Err(Wrong::Unreadable { reason: format!("longer than {} MiB", LONGEST_BYTES >> 20) }),
@@ -28,13 +28,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Wrong> {
 
 /// As [`read`], of a file that must be one itself, and no link to one.
 pub(super) fn read_regular(path: &Path) -> Result<Vec<u8>, Wrong> {
-    must_be_regular(path)?;
-    read(path)
+    read(path, Links::Refused)
 }
 
 /// The object of a JSON file.
 pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, Wrong> {
-    match strict::parse(&read_regular(path)?) {
+    object(&read_regular(path)?)
+}
+
+/// The object that these bytes say.
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, Wrong> {
+    match strict::parse(bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Wrong::NotJson { reason: "another value".to_owned() }),
         Err(error) => Err(Wrong::NotJson { reason: error.to_string() }),
@@ -43,8 +47,7 @@ pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, Wrong> {
 
 /// Size and SHA-256 of a file of any size.
 pub(super) fn measure(path: &Path) -> Result<(u64, String), Wrong> {
-    must_be_regular(path)?;
-    let mut file = File::open(path).map_err(unreadable)?;
+    let mut file = open(path, Links::Refused)?;
     let mut hash = Sha256::new();
     let (mut buffer, mut size) = (vec![0; 64 * 1024], 0_u64);
     loop {
@@ -57,21 +60,23 @@ pub(super) fn measure(path: &Path) -> Result<(u64, String), Wrong> {
     }
 }
 
-fn must_be_regular(path: &Path) -> Result<(), Wrong> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => Ok(()),
-        Ok(_) => Err(Wrong::NotAFile),
+fn open(path: &Path, links: Links) -> Result<File, Wrong> {
+    match regular::open(path, links) {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(Wrong::NotAFile),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Wrong::Missing),
         Err(error) => Err(unreadable(error)),
     }
 }
 
-/// Everything below `folder` but folders, by its path with `/`, sorted.
+/// Everything below `folder` by its path with `/`, sorted; of the folders, with a `/` behind, those with nothing in them.
 pub(super) fn files_below(folder: &Path) -> Result<Vec<String>, Wrong> {
     let mut found = Vec::new();
     let mut left = vec![String::new()];
     while let Some(prefix) = left.pop() {
+        let mut empty = !prefix.is_empty();
         for entry in fs::read_dir(folder.join(&prefix)).map_err(unreadable)? {
+            empty = false;
             let entry = entry.map_err(unreadable)?;
             let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
             // Of a link this is the link's own type.
@@ -79,6 +84,9 @@ pub(super) fn files_below(folder: &Path) -> Result<Vec<String>, Wrong> {
                 true => left.push(format!("{path}/")),
                 false => found.push(path),
             }
+        }
+        if empty {
+            found.push(prefix);
         }
     }
     found.sort();

@@ -32,6 +32,12 @@ pub enum Wrong {
     /// Bytes that are no text.
     #[error("not a compact JWS: no text")]
     NotText,
+    /// The same words in other bytes.
+    #[error("says what was written, but not in the bytes that schemagate writes: {how}")]
+    Form {
+        /// What is else about it.
+        how: &'static str,
+    },
     /// Nobody signed it.
     #[error("unsigned: nobody can tell whether it was changed")]
     Unsigned,
@@ -66,6 +72,12 @@ pub enum Wrong {
         /// From what.
         other: String,
     },
+    /// A package in a folder of another name.
+    #[error("is the folder of the package {package_id}, by another name")]
+    Renamed {
+        /// What its manifest says.
+        package_id: String,
+    },
     /// A file that should be there.
     #[error("missing")]
     Missing,
@@ -78,6 +90,9 @@ pub enum Wrong {
     /// A link, a pipe, a device.
     #[error("not a regular file; it was not read")]
     NotAFile,
+    /// A link, where a folder should be.
+    #[error("not a folder; it was not read")]
+    NotAFolder,
     /// A path that leaves the folder, or could.
     #[error(
         "the manifest lists a path that is not allowed: absolute, with `..`, or the manifest itself; it was not read"

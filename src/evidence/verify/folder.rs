@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use super::fault::Wrong;
 use super::{Check, disk};
 use crate::evidence::{PACKAGES, shown};
+use crate::regular::Links;
 
 impl Check<'_> {
     /// Verifies every package, every record, and that each record with its reports is the one of a package.
     pub(super) fn folder(&mut self, folder: &Path) {
-        let packages = self.entries_of(&folder.join(PACKAGES));
+        let packages = folder.join(PACKAGES);
+        if !packages.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            return self.fault(&shown(&packages), Wrong::NotAFolder);
+        }
+        let packages = self.entries_of(&packages);
         for package in &packages {
             if package.is_dir() && !package.is_symlink() {
                 self.package(package);
@@ -23,7 +28,11 @@ impl Check<'_> {
             self.fault(&shown(folder), Wrong::NoRecord);
         }
         for record in &records {
-            if let Err(reason) = self.file(record) {
+            if !record.symlink_metadata().is_ok_and(|found| found.is_file()) {
+                self.fault(&shown(record), Wrong::NotAFile);
+                continue;
+            }
+            if let Err(reason) = self.file(record, Links::Refused) {
                 self.fault(&shown(record), Wrong::Unreadable { reason });
             }
             self.beside(folder, record, &packages);
@@ -43,8 +52,8 @@ impl Check<'_> {
         let reports = self.entries_of(package).into_iter().filter(|path| has_extension(path, &["html", "xml"]));
         for report in reports.collect::<Vec<_>>() {
             let beside = folder.join(report.file_name().unwrap_or_default());
-            if beside.symlink_metadata().is_err() {
-                self.fault(&shown(&beside), Wrong::Missing);
+            if let Err(wrong) = disk::read_regular(&beside) {
+                self.fault(&shown(&beside), wrong);
             } else if !same(&report, &beside) {
                 let this = "what it says".to_owned();
                 self.fault(&shown(&beside), Wrong::Differs { this, other: shown(&report) });

@@ -1,5 +1,5 @@
 //! Verifies evidence. In: a path, a public key, the time. Out: what was verified, and everything that is wrong. Never
-//! follows a link, never believes a file what it says of itself before its signature fits.
+//! follows a link below that path, never believes a file what it says of itself before its signature fits.
 
 mod disk;
 mod fault;
@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 pub use fault::{Fault, Wrong};
 
 use crate::error::Error;
+use crate::regular::Links;
 use crate::signing::{VerifyingKey, jws};
 
 use super::manifest::{MANIFEST, SIGNED_MANIFEST};
@@ -74,7 +75,7 @@ pub fn verify(path: &Path, key: &VerifyingKey, now: SystemTime) -> Result<Verifi
             return Err(none("a folder with neither manifest nor packages".to_owned()));
         }
     } else if found.is_file() {
-        check.file(path).map_err(none)?;
+        check.file(path, Links::Followed).map_err(none)?;
     } else {
         return Err(none("neither a file nor a folder".to_owned()));
     }
@@ -83,8 +84,8 @@ pub fn verify(path: &Path, key: &VerifyingKey, now: SystemTime) -> Result<Verifi
 
 impl Check<'_> {
     /// A single file: a record or a trail. Gives a reason where it is neither.
-    fn file(&mut self, path: &Path) -> Result<(), String> {
-        let bytes = disk::read(path).map_err(|wrong| wrong.to_string())?;
+    fn file(&mut self, path: &Path, links: Links) -> Result<(), String> {
+        let bytes = disk::read(path, links).map_err(|wrong| wrong.to_string())?;
         let at = shown(path);
         if let Some(payload) = unsigned(&bytes) {
             self.fault(&at, Wrong::Unsigned);
@@ -95,7 +96,7 @@ impl Check<'_> {
         if !is_named && !bytes.starts_with(b"eyJ") {
             return Err("no evidence: neither a signed text nor an unsigned one of ours".to_owned());
         }
-        let Some(payload) = self.signed(&at, &bytes) else { return Ok(()) };
+        let Some(payload) = self.signed_text(&at, &bytes) else { return Ok(()) };
         if payload.contains_key("package_id") {
             return Err(
                 "the manifest of a package: name the package's folder, so that its files are verified".to_owned()
@@ -114,14 +115,23 @@ impl Check<'_> {
         ("record", self.record_members(at, payload))
     }
 
+    /// As [`Check::signed`], of a whole file.
+    fn signed_text(&mut self, at: &str, bytes: &[u8]) -> Option<Map<String, Value>> {
+        let line = bytes.strip_suffix(b"\n");
+        let payload = self.signed(at, line.unwrap_or(bytes))?;
+        // A trail can be printed, and what is printed ends its line; everything else is written without.
+        if line.is_some() && !trail::is_trail(&payload) {
+            self.fault(at, Wrong::Form { how: "a line end was added" });
+        }
+        Some(payload)
+    }
+
     /// The payload of a signed text, where its signature fits and the time is right.
     fn signed(&mut self, at: &str, bytes: &[u8]) -> Option<Map<String, Value>> {
         let Ok(text) = std::str::from_utf8(bytes) else {
             self.fault(at, Wrong::NotText);
             return None;
         };
-        // A line end is what editors and version control add.
-        let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         match jws::verify(text, self.key) {
             Ok(payload) => {
                 self.times(at, &payload);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::fault::Wrong;
 use super::{Check, Document, disk, signature_facts};
 use crate::evidence::manifest::{MANIFEST, MIGRATIONS, REQUIRED, SIGNED_MANIFEST, TEST_RESULTS};
-use crate::evidence::{record_file, shown};
+use crate::evidence::{pretty, record_file, shown};
 
 /// A file as a manifest lists it.
 struct Entry {
@@ -22,8 +22,7 @@ impl Check<'_> {
     pub(super) fn package(&mut self, folder: &Path) {
         let before = self.faults.len();
         let at = |name: &str| shown(&folder.join(name));
-        let plain = disk::read_object(&folder.join(MANIFEST));
-        let plain = plain.map_err(|wrong| self.fault(&at(MANIFEST), wrong)).ok();
+        let plain = self.plain_manifest(&folder.join(MANIFEST));
         let signed = self.signed_manifest(folder);
         if let (Some(plain), Some(signed)) = (&plain, &signed)
             && without_times(signed) != *plain
@@ -40,6 +39,7 @@ impl Check<'_> {
         if self.faults.len() == before {
             self.documents(folder, &manifest);
         }
+        self.name(folder, &manifest);
         let text = |name: &str| manifest.get(name).cloned().unwrap_or_default();
         let mut facts = json!({
             "package_id": text("package_id"), "spec_id": text("spec_id"), "tier": text("tier"),
@@ -51,10 +51,30 @@ impl Check<'_> {
         }
     }
 
+    /// The folder's name is how people know a package, and is not signed itself.
+    fn name(&mut self, folder: &Path, manifest: &Map<String, Value>) {
+        let Some(package_id) = manifest.get("package_id").and_then(Value::as_str) else { return };
+        // The path as it was given may end in `.`, or be a link.
+        let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        if real.file_name().and_then(|name| name.to_str()) != Some(package_id) {
+            self.fault(&shown(folder), Wrong::Renamed { package_id: package_id.to_owned() });
+        }
+    }
+
+    /// Its bytes are not in any manifest, so there is only one form that is taken.
+    fn plain_manifest(&mut self, path: &Path) -> Option<Map<String, Value>> {
+        let read = disk::read_regular(path).and_then(|bytes| Ok((disk::object(&bytes)?, bytes)));
+        let (manifest, bytes) = read.map_err(|wrong| self.fault(&shown(path), wrong)).ok()?;
+        if pretty(&Value::Object(manifest.clone())) != bytes {
+            self.fault(&shown(path), Wrong::Form { how: "white space, order or escapes were changed" });
+        }
+        Some(manifest)
+    }
+
     fn signed_manifest(&mut self, folder: &Path) -> Option<Map<String, Value>> {
         let path = folder.join(SIGNED_MANIFEST);
         match disk::read_regular(&path) {
-            Ok(bytes) => self.signed(&shown(&path), &bytes),
+            Ok(bytes) => self.signed_text(&shown(&path), &bytes),
             Err(Wrong::Missing) => {
                 self.fault(&shown(&path), Wrong::Missing);
                 self.fault(&shown(folder), Wrong::Unsigned);
@@ -87,6 +107,11 @@ impl Check<'_> {
                 }
             }
         }
+        // First: a path that leads outside is an attempt, where a wrong total may be a slip.
+        for entry in entries.iter().filter(|entry| !is_allowed(&entry.path)) {
+            // Shown as it stands there, not as if it led somewhere.
+            self.fault(&format!("{:?}", entry.path), Wrong::Path);
+        }
         let total = entries.iter().map(|entry| entry.size).fold(0, u64::saturating_add);
         let count = u64::try_from(listed.len()).unwrap_or(u64::MAX);
         for (member, found) in [("file_count", count), ("total_size_bytes", total)] {
@@ -100,22 +125,19 @@ impl Check<'_> {
 
     fn files(&mut self, folder: &Path, entries: &[Entry]) {
         let mut listed = BTreeSet::from([MANIFEST, SIGNED_MANIFEST]);
-        for entry in entries {
-            let path = folder.join(&entry.path);
-            let wrong = if !is_allowed(&entry.path) {
-                Some(Wrong::Path)
-            } else if !listed.insert(&entry.path) {
-                Some(Wrong::Twice)
-            } else {
-                compare(folder, entry).err()
-            };
-            // A path that is not allowed is shown as it stands there, not as if it led somewhere.
-            let at = if wrong == Some(Wrong::Path) { format!("{:?}", entry.path) } else { shown(&path) };
-            wrong.into_iter().for_each(|wrong| self.fault(&at, wrong));
+        for entry in entries.iter().filter(|entry| is_allowed(&entry.path)) {
+            let first = listed.insert(&entry.path);
+            if let Err(wrong) = if first { compare(folder, entry) } else { Err(Wrong::Twice) } {
+                self.fault(&shown(&folder.join(&entry.path)), wrong);
+            }
         }
         match disk::files_below(folder) {
             Ok(found) => {
-                for extra in found.iter().filter(|path| !listed.contains(path.as_str())) {
+                // Of a folder whose files are missing, they are told.
+                let known = |path: &str| {
+                    listed.contains(path) || path.ends_with('/') && listed.iter().any(|file| file.starts_with(path))
+                };
+                for extra in found.iter().filter(|path| !known(path)) {
                     self.fault(&shown(&folder.join(extra)), Wrong::Extra);
                 }
             }
@@ -150,7 +172,7 @@ impl Check<'_> {
             Ok(bytes) => bytes,
             Err(wrong) => return self.fault(&at, wrong),
         };
-        let Some(record) = self.signed(&at, &bytes) else { return };
+        let Some(record) = self.signed_text(&at, &bytes) else { return };
         self.record_members(&at, &record);
         self.same(&path, &record, &metadata, &["gxp_id", "spec_id", "traced_user_story"], "metadata.json");
         let of_record = record.get("test_results").and_then(Value::as_object).cloned().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod foreign;
 mod keys;
+mod pipes;
 mod reports;
 mod runs;
 mod sample;

@@ -26,7 +26,7 @@ fn manifest(package: &Path) -> Value {
 /// Both manifests say `changed`, and the signed one is signed properly: what is left to be wrong are the files.
 fn sign_manifest(evidence: &Evidence, changed: &Value) {
     let package = &evidence.written.package;
-    std::fs::write(package.join("manifest.json"), changed.to_string()).unwrap();
+    std::fs::write(package.join("manifest.json"), format!("{changed:#}\n")).unwrap();
     let mut signed = changed.clone();
     signed["iat"] = json!(now());
     signed["exp"] = json!(now() + 1000);
@@ -47,9 +47,13 @@ fn a_changed_byte_in_any_file_of_a_package_is_refused_by_the_files_name() {
             std::fs::write(&path, bad).unwrap();
             refused(&evidence.written.package, &evidence.public_key(), &[path.file_name().unwrap().to_str().unwrap()]);
         }
-        // Shorter and longer. A manifest that only lacks its last line end still says the same.
-        for other in [&good[..good.len() - 3], &[good.as_slice(), b"x"].concat()] {
-            std::fs::write(&path, other).unwrap();
+        // Shorter and longer, by what means nothing in JSON too.
+        for ends in [&b"x"[..], b"\n", b"\r\n", b" ", b"\0"] {
+            std::fs::write(&path, [good.as_slice(), ends].concat()).unwrap();
+            refused(&evidence.written.package, &evidence.public_key(), &[path.file_name().unwrap().to_str().unwrap()]);
+        }
+        for shorter in [1, 3] {
+            std::fs::write(&path, &good[..good.len() - shorter]).unwrap();
             refused(&evidence.written.package, &evidence.public_key(), &[path.file_name().unwrap().to_str().unwrap()]);
         }
         std::fs::write(&path, &good).unwrap();
@@ -69,6 +73,9 @@ fn added_removed_and_renamed_files_are_refused() {
         check(&[&format!("{extra}: not listed in the manifest")]);
         std::fs::remove_file(&path).unwrap();
     }
+    // What is left of `new/folder/file`.
+    check(&["new/folder/: not listed in the manifest"]);
+    std::fs::remove_dir_all(package.join("new")).unwrap();
     for path in files(package) {
         let aside = evidence.beside("aside");
         std::fs::rename(&path, &aside).unwrap();
@@ -78,8 +85,30 @@ fn added_removed_and_renamed_files_are_refused() {
         check(&[&format!("{}: missing", path.display()), &format!("{}: not listed", renamed.display())]);
         std::fs::rename(&renamed, &path).unwrap();
     }
-    std::fs::create_dir(package.join("empty")).unwrap();
+    for empty in [".empty", "artifacts/empty"] {
+        std::fs::create_dir(package.join(empty)).unwrap();
+        check(&[&format!("{empty}/: not listed in the manifest")]);
+        std::fs::remove_dir(package.join(empty)).unwrap();
+    }
     verify(package, &evidence.public_key()).assert_code(0);
+}
+
+#[test]
+fn a_package_by_another_name_is_refused() {
+    let evidence = Evidence::signed();
+    let package = &evidence.written.package;
+    let id = package.file_name().unwrap().to_str().unwrap();
+    let words = format!("is the folder of the package {id}, by another name");
+    for name in ["IQ-SPEC-INF-002-20200101T000000Z", &format!("{id}-2"), &id.to_lowercase()] {
+        let renamed = package.with_file_name(name);
+        std::fs::rename(package, &renamed).unwrap();
+        refused(&renamed, &evidence.public_key(), &[&words]);
+        refused(&evidence.dir(), &evidence.public_key(), &[&format!("{name}: {words}")]);
+        std::fs::rename(&renamed, package).unwrap();
+    }
+    for path in [package.join("."), package.join("artifacts/..")] {
+        verify(&path, &evidence.public_key()).assert_code(0);
+    }
 }
 
 #[test]
@@ -96,6 +125,55 @@ fn a_manifest_that_is_not_the_signed_one_is_refused() {
         std::fs::copy(other.package.join(name), package.join(name)).unwrap();
     }
     refused(package, &evidence.public_key(), &["metadata.json: has the SHA-256"]);
+}
+
+#[test]
+fn a_manifest_that_says_the_same_in_other_bytes_is_refused() {
+    let evidence = Evidence::signed();
+    let path = evidence.written.package.join("manifest.json");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let says: Value = serde_json::from_str(&good).unwrap();
+    // The first member behind the second.
+    let mut lines: Vec<&str> = good.lines().collect();
+    lines.swap(1, 2);
+    let reordered = lines.join("\n") + "\n";
+    for other in [
+        says.to_string(),
+        reordered,
+        good.replacen("{\n", "{ \n", 1),
+        good.replace('\n', "\r\n"),
+        good.replacen("IQ-SPEC", "\\u0049Q-SPEC", 1),
+        good.trim_end().to_owned(),
+    ] {
+        assert_eq!(serde_json::from_str::<Value>(&other).unwrap(), says, "{other}");
+        std::fs::write(&path, &other).unwrap();
+        refused(
+            &evidence.written.package,
+            &evidence.public_key(),
+            &["manifest.json: says what was written, but not in"],
+        );
+    }
+    std::fs::write(&path, &good).unwrap();
+    verify(&evidence.written.package, &evidence.public_key()).assert_code(0);
+}
+
+#[test]
+fn a_line_end_behind_a_record_or_a_signed_manifest_is_refused() {
+    let evidence = Evidence::signed();
+    for (path, of) in [
+        (evidence.written.package.join("manifest.jws"), &evidence.written.package),
+        (evidence.written.record.clone(), &evidence.written.record),
+    ] {
+        let good = std::fs::read_to_string(&path).unwrap();
+        for (end, words) in
+            [("\n", "a line end was added"), ("\r\n", "no base64url"), ("\n\n", "no base64url"), (" ", "no base64url")]
+        {
+            std::fs::write(&path, format!("{good}{end}")).unwrap();
+            refused(of, &evidence.public_key(), &[&format!("{}: ", path.display()), words]);
+        }
+        std::fs::write(&path, &good).unwrap();
+        verify(of, &evidence.public_key()).assert_code(0);
+    }
 }
 
 #[test]
@@ -154,6 +232,32 @@ fn a_path_that_leaves_the_package_is_not_read_though_it_is_signed() {
         let words = format!("{path:?}: the manifest lists a path that is not allowed");
         let outcome = refused(&evidence.written.package, &evidence.public_key(), &[&words]);
         outcome.assert_nowhere("2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881");
+    }
+}
+
+#[test]
+fn of_a_signed_manifest_in_which_only_a_path_is_wrong_the_path_is_told_and_nothing_else() {
+    let evidence = Evidence::signed();
+    let good = manifest(&evidence.written.package);
+    let secret = evidence.beside("secret");
+    std::fs::write(&secret, "x").unwrap();
+    for path in ["../../../secret", &secret.display().to_string()] {
+        // Size, hash and totals are those of the file outside.
+        let mut changed = good.clone();
+        let sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+        let entry = json!({ "path": path, "sha256": sha256, "size_bytes": 1 });
+        changed["files"].as_array_mut().unwrap().push(entry);
+        changed["file_count"] = json!(good["file_count"].as_u64().unwrap() + 1);
+        changed["total_size_bytes"] = json!(good["total_size_bytes"].as_u64().unwrap() + 1);
+        sign_manifest(&evidence, &changed);
+        let words = format!("{path:?}: the manifest lists a path that is not allowed");
+        let outcome = refused(&evidence.written.package, &evidence.public_key(), &[&words]);
+        assert_eq!(outcome.stdout.lines().count(), 1, "{outcome}");
+        // And first, where the totals are wrong too.
+        changed["file_count"] = good["file_count"].clone();
+        sign_manifest(&evidence, &changed);
+        let outcome = refused(&evidence.written.package, &evidence.public_key(), &["file_count is not 10"]);
+        assert!(outcome.stdout.starts_with(&words), "{outcome}");
     }
 }
 

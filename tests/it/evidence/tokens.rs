@@ -87,10 +87,8 @@ fn a_text_made_by_hand_verifies_where_nothing_is_wrong_with_it() {
     let forge = Forge::new();
     let path = forge.evidence.beside("good.jws");
     let text = forge.signed(&forge.header(), &payload());
-    for text in [text.clone(), format!("{text}\n")] {
-        std::fs::write(&path, text).unwrap();
-        verify(&path, &forge.evidence.public_key()).assert_code(0).assert_stdout("verified record");
-    }
+    std::fs::write(&path, text).unwrap();
+    verify(&path, &forge.evidence.public_key()).assert_code(0).assert_stdout("verified record");
 }
 
 #[test]
