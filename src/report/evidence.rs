@@ -10,18 +10,22 @@ use crate::evidence::verify::Verification;
 use crate::history::runs::Trail;
 use crate::postgres::counted;
 
+const LEFTOVER: &str = "begun by a run that was killed or is still at work; it is no evidence and was not looked at";
+
 /// Every fault on a line of its own; what was verified, where there is none.
 pub fn text(verification: &Verification) -> Vec<String> {
-    let Verification { kid, documents, faults } = verification;
+    let Verification { kid, documents, faults, leftovers } = verification;
+    let line = |text: String| harmless(&text).replace('\n', " ");
+    let left = leftovers.iter().map(|path| line(format!("{path}: {LEFTOVER}")));
     if !faults.is_empty() {
-        return faults.iter().map(|fault| harmless(&fault.to_string()).replace('\n', " ")).collect();
+        return faults.iter().map(|fault| line(fault.to_string())).chain(left).collect();
     }
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = left.collect();
     for document in documents {
-        lines.push(format!("verified {} {}", document.kind, document.path));
+        lines.push(line(format!("verified {} {}", document.kind, document.path)));
         for (name, value) in &document.facts {
             let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            lines.push(format!("  {name:<18} {}", harmless(&value).replace('\n', " ")));
+            lines.push(format!("  {name:<18} {}", line(value)));
         }
     }
     lines.push(format!("by the key {kid}"));
@@ -30,7 +34,7 @@ pub fn text(verification: &Verification) -> Vec<String> {
 
 /// The same as a document.
 pub fn json(verification: &Verification) -> Value {
-    let Verification { kid, documents, faults } = verification;
+    let Verification { kid, documents, faults, leftovers } = verification;
     let faults = faults.iter().map(|fault| json!({ "at": fault.at, "fault": fault.wrong.to_string() }));
     let documents =
         documents.iter().map(|it| json!({ "kind": it.kind, "path": it.path, "says": it.facts })).collect::<Vec<_>>();
@@ -39,6 +43,7 @@ pub fn json(verification: &Verification) -> Value {
         "kid": kid,
         "faults": faults.collect::<Vec<_>>(),
         "documents": documents,
+        "leftovers": leftovers,
     })
 }
 

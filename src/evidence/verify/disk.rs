@@ -93,6 +93,7 @@ pub(super) fn files_below(folder: &Path) -> Result<Vec<String>, Wrong> {
     Ok(found)
 }
 
-fn unreadable(error: std::io::Error) -> Wrong {
+/// Why something could not be read, in the system's words.
+pub(super) fn unreadable(error: std::io::Error) -> Wrong {
     Wrong::Unreadable { reason: error.to_string() }
 }

@@ -81,6 +81,23 @@ pub enum Wrong {
     /// A file that should be there.
     #[error("missing")]
     Missing,
+    /// A file at the top that should be there.
+    #[error("missing, where the newest package, {newest}, has it")]
+    MissingOf {
+        /// That package.
+        newest: String,
+    },
+    /// A file at the top that a later run should have replaced.
+    #[error("is that of {older}, where the newest package is {newest}")]
+    Outdated {
+        /// Whose file it is.
+        older: String,
+        /// Whose it should be.
+        newest: String,
+    },
+    /// Something beside the packages that none of them has.
+    #[error("no part of the evidence: no package has such a file")]
+    Stray,
     /// A file that the package needs and its manifest does not list.
     #[error("required, but not listed in the manifest")]
     NotListed,

@@ -35,6 +35,8 @@ pub struct Verification {
     pub documents: Vec<Document>,
     /// What is wrong; nothing where all of it verifies.
     pub faults: Vec<Fault>,
+    /// Folders without a name yet, which are no evidence and were not looked at.
+    pub leftovers: Vec<String>,
 }
 
 /// A record, a package or a trail.
@@ -54,6 +56,7 @@ struct Check<'a> {
     now: SystemTime,
     documents: Vec<Document>,
     faults: Vec<Fault>,
+    leftovers: Vec<String>,
 }
 
 /// Verifies the record, the exported trail, the package, or the whole folder of evidence at `path`.
@@ -64,11 +67,12 @@ struct Check<'a> {
 pub fn verify(path: &Path, key: &VerifyingKey, now: SystemTime) -> Result<Verification, Error> {
     let none = |reason: String| Error::NoEvidence { path: path.to_owned(), reason };
     let found = std::fs::metadata(path).map_err(|error| none(error.to_string()))?;
-    let mut check = Check { key, now, documents: Vec::new(), faults: Vec::new() };
+    let mut check = Check { key, now, documents: Vec::new(), faults: Vec::new(), leftovers: Vec::new() };
     if found.is_dir() {
         let has = |name: &str| path.join(name).symlink_metadata().is_ok();
         if has(MANIFEST) || has(SIGNED_MANIFEST) {
-            check.package(path);
+            let package = check.package(path);
+            check.documents.extend(package.and_then(|package| package.document));
         } else if has(PACKAGES) {
             check.folder(path);
         } else {
@@ -79,7 +83,8 @@ pub fn verify(path: &Path, key: &VerifyingKey, now: SystemTime) -> Result<Verifi
     } else {
         return Err(none("neither a file nor a folder".to_owned()));
     }
-    Ok(Verification { kid: key.kid().to_owned(), documents: check.documents, faults: check.faults })
+    let Check { documents, faults, leftovers, .. } = check;
+    Ok(Verification { kid: key.kid().to_owned(), documents, faults, leftovers })
 }
 
 impl Check<'_> {

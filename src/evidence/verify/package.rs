@@ -1,9 +1,9 @@
 //! A package against its manifest, file by file, and its documents against each other. In: a folder. Out: faults.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::fault::Wrong;
 use super::{Check, Document, disk, signature_facts};
@@ -17,9 +17,20 @@ struct Entry {
     size: u64,
 }
 
+/// A package as the folder around it sees it.
+pub(super) struct Package {
+    pub(super) folder: PathBuf,
+    /// What sorts by age: when it was made, and the number behind its name where that is the same.
+    pub(super) age: (String, u64),
+    /// The files that a copy of stands beside the packages: record and reports.
+    pub(super) beside: Vec<String>,
+    /// What it says, where its signature fits.
+    pub(super) document: Option<Document>,
+}
+
 impl Check<'_> {
-    /// Verifies the package in `folder`.
-    pub(super) fn package(&mut self, folder: &Path) {
+    /// Verifies the package in `folder`; none where no manifest says what it holds.
+    pub(super) fn package(&mut self, folder: &Path) -> Option<Package> {
         let before = self.faults.len();
         let at = |name: &str| shown(&folder.join(name));
         let plain = self.plain_manifest(&folder.join(MANIFEST));
@@ -31,24 +42,17 @@ impl Check<'_> {
             self.fault(&at(MANIFEST), Wrong::Differs { this, other: SIGNED_MANIFEST.to_owned() });
         }
         // What is signed counts; without it, everything else that is wrong is still told.
-        let Some(manifest) = signed.clone().or(plain) else { return };
+        let manifest = signed.clone().or(plain)?;
         let entries = self.entries(&at(MANIFEST), &manifest);
         self.files(folder, &entries);
         self.required(folder, &manifest, &entries);
         // Documents that are not those that were signed have nothing to say about each other.
-        if self.faults.len() == before {
-            self.documents(folder, &manifest);
-        }
+        let mut outcome = if self.faults.len() == before { self.documents(folder, &manifest) } else { Map::new() };
+        outcome.retain(|name, _| ["verdict", "passed", "failed", "skipped"].contains(&name.as_str()));
         self.name(folder, &manifest);
-        let text = |name: &str| manifest.get(name).cloned().unwrap_or_default();
-        let mut facts = json!({
-            "package_id": text("package_id"), "spec_id": text("spec_id"), "tier": text("tier"),
-            "files": text("file_count"), "total_size_bytes": text("total_size_bytes"),
-        });
-        if let (Some(facts), Some(signed)) = (facts.as_object_mut(), signed) {
-            facts.append(&mut signature_facts(&signed));
-            self.documents.push(Document { kind: "package", path: shown(folder), facts: std::mem::take(facts) });
-        }
+        let facts = signed.map(|signed| [facts(&manifest), outcome, signature_facts(&signed)].into_iter().flatten());
+        let document = facts.map(|it| Document { kind: "package", path: shown(folder), facts: it.collect() });
+        Some(Package { folder: folder.to_owned(), age: age(&manifest), beside: beside(&entries), document })
     }
 
     /// The folder's name is how people know a package, and is not signed itself.
@@ -156,8 +160,8 @@ impl Check<'_> {
         }
     }
 
-    /// Record, results, metadata and manifest must be of one run.
-    fn documents(&mut self, folder: &Path, manifest: &Map<String, Value>) {
+    /// Record, results, metadata and manifest must be of one run. Gives what the record says.
+    fn documents(&mut self, folder: &Path, manifest: &Map<String, Value>) -> Map<String, Value> {
         let read = |check: &mut Self, name: &str| {
             let path = folder.join(name);
             disk::read_object(&path).map_err(|wrong| check.fault(&shown(&path), wrong)).unwrap_or_default()
@@ -170,10 +174,13 @@ impl Check<'_> {
         let at = shown(&path);
         let bytes = match disk::read_regular(&path) {
             Ok(bytes) => bytes,
-            Err(wrong) => return self.fault(&at, wrong),
+            Err(wrong) => {
+                self.fault(&at, wrong);
+                return Map::new();
+            }
         };
-        let Some(record) = self.signed_text(&at, &bytes) else { return };
-        self.record_members(&at, &record);
+        let Some(record) = self.signed_text(&at, &bytes) else { return Map::new() };
+        let says = self.record_members(&at, &record);
         self.same(&path, &record, &metadata, &["gxp_id", "spec_id", "traced_user_story"], "metadata.json");
         let of_record = record.get("test_results").and_then(Value::as_object).cloned().unwrap_or_default();
         self.same(&path, &of_record, &results, &["passed", "failed", "skipped", "duration_ms"], TEST_RESULTS);
@@ -182,6 +189,7 @@ impl Check<'_> {
             let this = "system_state_hash".to_owned();
             self.fault(&at, Wrong::Differs { this, other: MIGRATIONS.to_owned() });
         }
+        says
     }
 
     fn same(&mut self, at: &Path, a: &Map<String, Value>, b: &Map<String, Value>, names: &[&str], other: &str) {
@@ -189,6 +197,32 @@ impl Check<'_> {
             self.fault(&shown(at), Wrong::Differs { this: (*name).to_owned(), other: other.to_owned() });
         }
     }
+}
+
+fn facts(manifest: &Map<String, Value>) -> Map<String, Value> {
+    let members = [
+        ("package_id", "package_id"),
+        ("spec_id", "spec_id"),
+        ("tier", "tier"),
+        ("created_at", "created_at"),
+        ("files", "file_count"),
+        ("total_size_bytes", "total_size_bytes"),
+    ];
+    let fact = |(name, member): (&str, &str)| (name.to_owned(), manifest.get(member).cloned().unwrap_or_default());
+    members.into_iter().map(fact).collect()
+}
+
+/// See [`Package::age`].
+fn age(manifest: &Map<String, Value>) -> (String, u64) {
+    let text = |name: &str| manifest.get(name).and_then(Value::as_str).unwrap_or_default();
+    let number = text("package_id").rsplit_once('-').and_then(|(_, number)| number.parse().ok());
+    (text("created_at").to_owned(), number.unwrap_or(1))
+}
+
+/// See [`Package::beside`]: what lies in the package's own folder, but for what is of the package only.
+fn beside(entries: &[Entry]) -> Vec<String> {
+    let names = entries.iter().map(|entry| &entry.path).filter(|path| is_allowed(path) && !path.contains('/'));
+    names.filter(|path| !REQUIRED.contains(&path.as_str())).cloned().collect()
 }
 
 fn compare(folder: &Path, entry: &Entry) -> Result<(), Wrong> {

@@ -1,5 +1,6 @@
 //! The record of a qualification: written, verified, tampered with, and read by programs that are not ours.
 
+mod folders;
 mod foreign;
 mod keys;
 mod pipes;

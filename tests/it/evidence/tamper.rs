@@ -327,7 +327,6 @@ fn reports_beside_a_record_that_its_package_does_not_have_are_refused() {
     std::fs::remove_file(html).unwrap();
     refused(&evidence.dir(), &evidence.public_key(), &["IQ-SPEC-INF-002.html: missing"]);
     std::fs::write(html, &good).unwrap();
-    std::fs::write(evidence.dir().join("notes.txt"), "of people").unwrap();
     verify(&evidence.dir(), &evidence.public_key()).assert_code(0);
     let aside = evidence.beside("aside");
     std::fs::rename(&evidence.written.package, &aside).unwrap();
