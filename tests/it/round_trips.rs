@@ -99,22 +99,3 @@ fn tls_that_begins_with_the_first_byte_saves_a_wait() {
     }
     assert_eq!(waits(&server, &database, &folder, "sslmode=require&sslnegotiation=direct"), usual - 1);
 }
-
-#[test]
-fn files_that_leave_the_session_alone_are_recorded_together_and_others_by_themselves() {
-    let database = Database::new();
-    let folder = tables(5);
-    folder.write("V3__t.sql", "create table t3 (a int); insert into t3 values (1);");
-    let (outcome, traffic) = through_proxy(&database, &folder);
-    outcome.assert_code(0);
-    let records: Vec<usize> = traffic
-        .queries
-        .iter()
-        .filter(|query| query.contains("INSERT INTO \"drizzle\".\"__migrations__\""))
-        .map(|query| query.matches("pg_current_xact_id_if_assigned()::pg_catalog.text OPERATOR(pg_catalog.=)").count())
-        .collect();
-    // V1 and V2; V3, whose fence asks twice more; V4; V5 as the last of its batch.
-    assert_eq!(records.len(), 4, "{traffic:#?}");
-    assert_eq!(records[0], 2, "{traffic:#?}");
-    assert_eq!(database.value("select count(*) from drizzle.__migrations__").as_deref(), Some("5"));
-}
