@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::error::Error;
 use crate::postgres::attempt::{AttemptError, ConnectError};
 use crate::postgres::catalogue::Snapshot;
@@ -220,18 +222,14 @@ async fn unsuitable(
     target: Option<&Dialer>,
     patience: Patience<'_>,
 ) -> Result<Option<String>, Error> {
-    let claim = format!("SELECT pg_catalog.pg_try_advisory_lock({CLASS}, 0)");
-    let answer = query(session, "looking at the scratch database", &format!("{claim}; {SUITABLE_SQL}")).await?;
-    let fact = |statement: usize, column: usize| answer.get(statement)?.first()?.get(column)?.clone();
-    let reason = match (fact(0, 0).as_deref(), fact(1, 0).as_deref(), fact(1, 1), fact(1, 2)) {
-        (Some("f"), ..) => "another qualification is using it",
-        (_, Some("t"), ..) => "it is a template, or the database from which others are made",
-        (_, _, None, _) => "it has no schema to create tables in: the search_path names none that exists",
-        (_, _, _, Some(others)) if others != "0" => "other sessions are connected to it",
-        _ => "",
-    };
-    if !reason.is_empty() {
-        return Ok(Some(reason.to_owned()));
+    let started = Instant::now();
+    loop {
+        match reason(session).await? {
+            // One that has just said good-bye is shown for a moment.
+            Some(OTHERS) if started.elapsed() < LONGEST_GOODBYE => tokio::time::sleep(LOOK_AGAIN).await,
+            Some(reason) => return Ok(Some(reason.to_owned())),
+            None => break,
+        }
     }
     let Some(target) = target.filter(|target| target.target().dbname == dialer.target().dbname) else {
         return Ok(None);
@@ -246,6 +244,25 @@ async fn unsuitable(
         Err(_) => false,
     };
     Ok((same_place || same_server).then(|| "it is the target, which DATABASE_URL names".to_owned()))
+}
+
+const OTHERS: &str = "other sessions are connected to it";
+/// How long a session that ends may still be shown.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What of the database itself speaks against it; claims it for this run.
+async fn reason(session: &Session) -> Result<Option<&'static str>, Error> {
+    let claim = format!("SELECT pg_catalog.pg_try_advisory_lock({CLASS}, 0)");
+    let answer = query(session, "looking at the scratch database", &format!("{claim}; {SUITABLE_SQL}")).await?;
+    let fact = |statement: usize, column: usize| answer.get(statement)?.first()?.get(column)?.clone();
+    Ok(match (fact(0, 0).as_deref(), fact(1, 0).as_deref(), fact(1, 1), fact(1, 2)) {
+        (Some("f"), ..) => Some("another qualification is using it"),
+        (_, Some("t"), ..) => Some("it is a template, or the database from which others are made"),
+        (_, _, None, _) => Some("it has no schema to create tables in: the search_path names none that exists"),
+        (_, _, _, Some(others)) if others != "0" => Some(OTHERS),
+        _ => None,
+    })
 }
 
 /// What tells one cluster from another, where the role may read it.
