@@ -11,6 +11,8 @@ pub mod signing;
 
 pub mod migrations;
 
+pub mod effects;
+
 pub mod postgres;
 
 pub mod history;

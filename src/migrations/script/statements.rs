@@ -57,6 +57,16 @@ pub fn nth_statement(sql: &str, number: usize) -> Option<Statement> {
     Statements::new(sql).nth(number.checked_sub(1)?)
 }
 
+/// Gives the first words of every statement of a text, with its bytes, to `each`.
+pub(crate) fn with_words(sql: &str, mut each: impl FnMut(Words<'_>, Range<usize>)) {
+    let mut splitter = Splitter::new(sql);
+    while let Some(piece) = splitter.next_piece() {
+        if let Piece::Statement { place, end } = piece {
+            each(splitter.words(), place.byte..end);
+        }
+    }
+}
+
 /// What the splitter comes across.
 pub(super) enum Piece {
     /// A comment; `leading` before the first token of the text that is none.
