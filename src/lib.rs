@@ -21,6 +21,8 @@ pub mod review;
 
 pub mod plan;
 
+pub mod lint;
+
 pub mod apply;
 
 pub mod exit_code;

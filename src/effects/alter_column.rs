@@ -24,7 +24,8 @@ pub(super) fn add(at: Words<'_>, mut words: Words<'_>, table: &TableName, reader
     let put = |reader: &mut Reader<'_>, fact: &'static Fact, safe| {
         reader.put_safe(fact, table.clone(), Table, at, safe);
     };
-    let later = || default.map(|default| safe::default_later(table, &column, data_type, default.all()));
+    let not_null = words.have(&["NOT", "NULL"]);
+    let later = || default.map(|default| safe::default_later(table, &column, data_type, default.all(), not_null));
     if words.have(&["AS", "IDENTITY"]) || is_serial(data_type) {
         put(reader, &f::ADD_COLUMN_SERIAL, None);
     } else if stored {

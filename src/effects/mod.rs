@@ -10,7 +10,7 @@ mod safe;
 mod statement;
 mod volatile;
 
-use crate::migrations::script::with_words;
+use crate::migrations::script::{Found, walk};
 use crate::settings::TableName;
 
 pub use facts::{Example, FACTS, Fact};
@@ -87,7 +87,8 @@ impl Effect {
 pub fn effects(sql_statement: &str, version: u32) -> Vec<Effect> {
     let mut found = Vec::new();
     let mut first = true;
-    with_words(sql_statement, |words, range| {
+    walk(sql_statement, false, |piece| {
+        let Found::Statement(words, range) = piece else { return };
         if std::mem::take(&mut first) {
             let text = sql_statement.get(range).unwrap_or_default();
             statement::read(words, text, version, &mut found);

@@ -66,10 +66,19 @@ pub(super) fn using_index(table: &TableName, constraint: Option<&str>, kind: &st
 }
 
 /// A column without its default, which only new rows get at first.
-pub(super) fn default_later(table: &TableName, column: &str, data_type: &str, default: &str) -> String {
+pub(super) fn default_later(table: &TableName, column: &str, data_type: &str, default: &str, not_null: bool) -> String {
+    let last = if not_null {
+        format!("\n-- and in a later release:\n{}", not_null_at_last(table, column))
+    } else {
+        String::new()
+    };
     let (table, column) = (name(table), identifier(column));
     format!(
         "ALTER TABLE {table} ADD COLUMN {column} {data_type};\nALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {default};\n\
-         -- and, a batch of rows at a time, outside the deployment:\nUPDATE {table} SET {column} = DEFAULT WHERE {column} IS NULL AND …;"
+         -- and, a batch of rows at a time, outside the deployment:\nUPDATE {table} SET {column} = DEFAULT WHERE {column} IS NULL AND …;{last}"
     )
+}
+
+fn not_null_at_last(table: &TableName, column: &str) -> String {
+    format!("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL;", name(table), identifier(column))
 }
