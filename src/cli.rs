@@ -8,9 +8,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
-use schemagate::exit_code;
 use schemagate::report::fit::harmless;
 use schemagate::settings::{VARIABLES, parse_duration};
+use schemagate::{exit_code, lint};
 
 /// Stands between a built release and its start: waits for PostgreSQL, takes a lock, applies pending migrations, and
 /// exits with 0 or keeps the release out.
@@ -20,18 +20,37 @@ pub(crate) struct Cli {
     /// Folder of migrations [default: SCHEMAGATE_MIGRATIONS, else the embedded set]
     #[arg(long, value_name = "DIR", global = true, value_parser = PathBufValueParser::new().try_map(folder))]
     pub(crate) migrations: Option<PathBuf>,
-    /// Shape of the result, or of the log of `up`
+    /// Shape of the result, or of the log of `up`; github is for `lint`
     #[arg(long, value_enum, global = true)]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<AskedFormat>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// Shape of the output.
+/// Shape of the output, as asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AskedFormat {
+    Text,
+    Json,
+    Github,
+}
+
+/// Shape of the output of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+impl AskedFormat {
+    /// The shape that every command has.
+    pub(crate) fn plain(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            // No command but the one that has it gets this far with it.
+            Self::Text | Self::Github => Format::Text,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +80,8 @@ pub(crate) enum Command {
     Adopt(AdoptArguments),
     /// Run the Installation Qualification on a scratch database, and write its evidence
     Qualify(QualifyArguments),
+    /// Judge the files without a database: locks, rewrites, what `up` would refuse
+    Lint(LintArguments),
     /// Write the next numbered file
     New {
         /// What the migration does, in a few words
@@ -109,6 +130,29 @@ pub(crate) struct AdoptArguments {
     pub(crate) baseline: Option<i64>,
 }
 
+/// What `lint` is told.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LintArguments {
+    /// Major version of the target: 14 to 18
+    #[arg(long, value_name = "MAJOR", default_value_t = 14, value_parser = clap::value_parser!(u32).range(14..=18))]
+    pub(crate) postgres: u32,
+    /// Judge only files that this git revision does not have, and that it has are not edited
+    #[arg(long, value_name = "REV")]
+    pub(crate) since: Option<String>,
+    /// Look for numbers that this git revision, such as origin/main, has given to other files
+    #[arg(long, value_name = "REV")]
+    pub(crate) against: Option<String>,
+    /// Exit with 1 for warnings too
+    #[arg(long, value_enum)]
+    pub(crate) deny: Option<Deny>,
+}
+
+/// What counts as an error besides errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Deny {
+    Warnings,
+}
+
 /// What `qualify` is told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct QualifyArguments {
@@ -136,8 +180,15 @@ fn folder(path: PathBuf) -> Result<PathBuf, &'static str> {
 /// Reads the arguments.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let matches = Cli::command().after_help(after_help()).try_get_matches_from(&arguments)?;
-    Cli::from_arg_matches(&matches)
+    let command = Cli::command().after_help(after_help()).mut_subcommand("lint", |lint| lint.after_help(rules_help()));
+    let matches = command.try_get_matches_from(&arguments)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    match cli.format {
+        Some(AskedFormat::Github) if !matches!(cli.command, Some(Command::Lint(_))) => {
+            Err(Cli::command().error(ErrorKind::ArgumentConflict, "--format github is for `lint` alone"))
+        }
+        _ => Ok(cli),
+    }
 }
 
 /// What is wrong with the arguments, and the hints that belong to it.
@@ -174,6 +225,16 @@ fn may_hold_password(value: &str) -> bool {
 fn shell_syntax(word: &str) -> Option<&str> {
     let operator = matches!(word, "&&" | "||" | ";" | "|" | "&" | ">" | ">>" | "<" | "2>" | "2>&1");
     if operator { Some(word) } else { word.ends_with(';').then_some(";") }
+}
+
+/// The rules of `lint`, from the lists that it judges by.
+fn rules_help() -> String {
+    let mut text = String::from("Rules:\n");
+    for rule in lint::RULES.iter().copied().chain(lint::SQUAWK_ON) {
+        text.push_str(&format!("  {} ({})\n      {}\n", rule.name, rule.severity.name(), rule.summary));
+    }
+    text.push_str("\nA comment above the line silences a finding: -- schemagate: allow RULE because …\nThe manual is docs/lint.md.");
+    text
 }
 
 /// Settings and exit codes, from the lists that the code itself uses.

@@ -10,6 +10,7 @@ use crate::adopt::AdoptError;
 use crate::apply::{ApplyError, Cause, DatabaseState, Phase};
 use crate::exit_code::ExitCode;
 use crate::history::HistoryError;
+use crate::lint::LintError;
 use crate::migrations::new::NewNameError;
 use crate::migrations::{IntakeError, ReadError};
 use crate::plan::PlanError;
@@ -161,6 +162,9 @@ pub enum Error {
     /// The release was not qualified.
     #[error(transparent)]
     Qualification(#[from] QualificationError),
+    /// Files were judged and found wanting, or cannot be judged.
+    #[error(transparent)]
+    Lint(#[from] LintError),
     /// A new file cannot be named.
     #[error(transparent)]
     NewName(#[from] NewNameError),
@@ -277,6 +281,10 @@ impl Error {
             Self::Qualification(QualificationError::MayNotMake { .. }) => ExitCode::NotPermitted,
             Self::Qualification(QualificationError::NoTarget { .. }) => ExitCode::Configuration,
             Self::Qualification(_) => ExitCode::Refused,
+            Self::Lint(LintError::Found { .. }) => ExitCode::MigrationFailed,
+            Self::Lint(LintError::Embedded) => ExitCode::Usage,
+            Self::Lint(LintError::Git(error)) if error.is_usage() => ExitCode::Usage,
+            Self::Lint(LintError::Git(_) | LintError::Read(_)) => ExitCode::Refused,
             Self::NewName(error) => match error.is_usage() {
                 true => ExitCode::Usage,
                 false => ExitCode::Refused,

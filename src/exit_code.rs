@@ -49,7 +49,7 @@ pub const TABLE: &[Row] = &[
     row(ExitCode::Success, "up to date, or brought up to date", "–"),
     row(
         ExitCode::MigrationFailed,
-        "a migration failed; its transaction is rolled back. A step of the qualification failed, or evidence does not verify",
+        "a migration failed; its transaction is rolled back. A step of the qualification failed, evidence does not verify, or `lint` found errors",
         "no: fix the migration",
     ),
     row(ExitCode::Usage, "wrong arguments", "no"),

@@ -13,6 +13,8 @@ pub mod signing;
 
 pub mod migrations;
 
+pub mod effects;
+
 pub mod postgres;
 
 pub mod history;
@@ -20,6 +22,8 @@ pub mod history;
 pub mod review;
 
 pub mod plan;
+
+pub mod lint;
 
 pub mod apply;
 

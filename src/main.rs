@@ -21,7 +21,7 @@ use schemagate::run::UpToDate;
 use schemagate::settings::{self, LogFormat, Settings};
 use schemagate::stop::{Leave, Signals, Stop, StopReason};
 
-use cli::{Cli, Command, EvidenceCommand, Format};
+use cli::{AskedFormat, Cli, Command, EvidenceCommand};
 use telemetry::Stream;
 
 fn main() -> ProcessExit {
@@ -105,7 +105,12 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
         // What the same look at the environment shows of the URL is told with it, and not by the next deploy.
         let needs_url = !matches!(
             cli.command,
-            Some(Command::New { .. } | Command::Qualify(_) | Command::Evidence(EvidenceCommand::Verify { .. }))
+            Some(
+                Command::New { .. }
+                    | Command::Lint(_)
+                    | Command::Qualify(_)
+                    | Command::Evidence(EvidenceCommand::Verify { .. })
+            )
         );
         let of_url = needs_url.then(|| commands::dialer(&settings).err()).flatten();
         // One that cannot be read is not missing besides.
@@ -142,7 +147,8 @@ async fn dispatch(
     stop: &Stop,
     progress: &mut Progress,
 ) -> Result<Option<UpToDate>, Error> {
-    let format = cli.format.unwrap_or(Format::Text);
+    let asked = cli.format.unwrap_or(AskedFormat::Text);
+    let format = asked.plain();
     match &cli.command {
         None => return commands::up::run(settings, None, stop, progress).await.map(Some),
         Some(Command::Up { target }) => return commands::up::run(settings, *target, stop, progress).await.map(Some),
@@ -153,6 +159,7 @@ async fn dispatch(
         }
         Some(Command::Adopt(arguments)) => commands::adopt::run(settings, arguments, format, stop).await?,
         Some(Command::Qualify(arguments)) => commands::qualify::run(settings, arguments, format, stop).await?,
+        Some(Command::Lint(arguments)) => commands::lint::run(settings, arguments, asked)?,
         Some(Command::New { name }) => commands::new::run(settings, name, format)?,
         Some(Command::Evidence(EvidenceCommand::Verify { path, public_key })) => {
             commands::evidence::verified(path, public_key, format)?;
@@ -167,8 +174,8 @@ async fn dispatch(
 /// `--format` is the log's shape for `up`, whose log is its output.
 fn format_of(cli: &Cli, is_up: bool, setting: LogFormat) -> LogFormat {
     match cli.format {
-        Some(Format::Text) if is_up => LogFormat::Text,
-        Some(Format::Json) if is_up => LogFormat::Json,
+        Some(AskedFormat::Text) if is_up => LogFormat::Text,
+        Some(AskedFormat::Json) if is_up => LogFormat::Json,
         _ => setting,
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod evidence;
+pub(crate) mod lint;
 pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod qualify;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::apply::{Cause, MigrationFailure, Phase};
+use crate::lint::GitError;
 use crate::migrations::{MigrationSet, Version};
 use crate::postgres::attempt::Attempt;
 use crate::settings::{Settings, TableName};
@@ -43,9 +44,10 @@ fn place(error: &Error) -> usize {
         Error::Sign { .. } => 29,
         Error::NotVerified { .. } => 30,
         Error::NoEvidence { .. } => 31,
+        Error::Lint(_) => 32,
     }
 }
-const VARIANTS: usize = 32;
+const VARIANTS: usize = 33;
 
 fn server(sqlstate: &str) -> ServerError {
     ServerError {
@@ -217,6 +219,11 @@ fn before_connecting() -> Vec<(Error, u8)> {
         (Error::Sign { source: openssl::error::ErrorStack::get() }, 75),
         (Error::NotVerified { faults: 2 }, 1),
         (Error::NoEvidence { path: "x".into(), reason: "words".to_owned() }, 65),
+        (LintError::Found { errors: 1, warnings: 0 }.into(), 1),
+        (LintError::Embedded.into(), 2),
+        (LintError::from(GitError::UnknownRevision { revision: "v9".to_owned() }).into(), 2),
+        (LintError::from(GitError::NoProgram { source: std::io::ErrorKind::NotFound.into() }).into(), 65),
+        (LintError::from(GitError::NoRepository { folder: "x".into(), words: "words".to_owned() }).into(), 65),
     ]
 }
 

@@ -190,6 +190,7 @@ fn details(error: &Error) -> Details {
         Error::NotUpToDate { pending, divergent, missing, ahead } => {
             (Vec::new(), String::new(), not_up_to_date_hints(*pending, divergent + missing, *ahead))
         }
+        Error::Lint(error) => (Vec::new(), String::new(), vec![error.hint().to_owned()]),
         Error::NewName(error) => no_file(error.hint().as_deref()),
         Error::Write { .. } => no_file(Some("check the folder's permissions and the room on its disk")),
         Error::Key(error) => untouched(&[error.fault.hint()]),

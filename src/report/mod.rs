@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod failure;
 pub mod fit;
 mod hints;
+pub mod lint;
 pub mod plan;
 pub mod qualification;
 mod server_words;

@@ -23,6 +23,8 @@ mod harness;
 mod history;
 mod intake;
 mod large;
+mod lint;
+mod lint_effects;
 mod lock;
 mod lost;
 mod manifests;

@@ -88,7 +88,7 @@ fn the_example_application_finds_its_schema_after_the_run() {
 }
 
 fn workflows() -> Vec<(&'static str, Value)> {
-    let names = [".github/workflows/ci.yml", ".github/workflows/release.yml"];
+    let names = [".github/workflows/ci.yml", ".github/workflows/release.yml", "deploy/github/lint.yml"];
     names.map(|name| (name, documents(&read(name)).remove(0))).into()
 }
 

@@ -253,7 +253,7 @@ fn copies(words: Words<'_>) -> Option<bool> {
 
 impl Words<'_> {
     /// Takes the table after ALTER TABLE.
-    pub(super) fn eat_table(&mut self) -> bool {
+    pub(crate) fn eat_table(&mut self) -> bool {
         self.eat_all(&["IF", "EXISTS"]);
         self.eat("ONLY");
         let found = self.name().is_some();

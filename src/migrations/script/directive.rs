@@ -4,7 +4,7 @@
 pub(super) const NO_TRANSACTION: &str = "no-transaction";
 
 /// Gives what stands after `schemagate:` in a comment that holds nothing else.
-pub(super) fn directive(comment: &str) -> Option<&str> {
+pub(crate) fn directive(comment: &str) -> Option<&str> {
     const NAME: &str = "schemagate";
     let text = match comment.strip_prefix("--") {
         Some(text) => text,
@@ -24,6 +24,12 @@ pub(super) fn down_mark(comment: &str) -> Option<&str> {
     let text = comment.strip_prefix("--")?.trim();
     let is = |mark: &&str| text.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
     DOWN_MARKS.iter().any(is).then_some(text)
+}
+
+/// Says whether a directive is a word to `lint`, which nothing else heeds: `allow RULE because …`.
+pub(super) fn is_for_lint(word: &str) -> bool {
+    word.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("allow"))
+        && word.get(5..).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
 }
 
 /// Says whether a directive, wrong or not, is meant to leave the transaction.

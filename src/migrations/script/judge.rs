@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::chunks::{Breakpoint, Chunks, Left, Refused, breakpoint};
 use super::classify::{Outside, StatementKind, classify};
-use super::directive::{NO_TRANSACTION, directive, down_mark, means_no_transaction};
+use super::directive::{NO_TRANSACTION, directive, down_mark, is_for_lint, means_no_transaction};
 use super::facts::{ConcurrentIndex, Gone, Reindexed, concurrent_index, created_table, reindexed, setting};
 use super::place::Place;
 use super::repeat::{NotRepeatable, check_repeatable};
@@ -160,7 +160,7 @@ impl<'a> Judge<'a> {
             let place = self.splitter.place(token.start);
             return self.refuse(place, token.end, Rule::DownPart { mark: mark.to_owned() });
         }
-        let Some(word) = directive(text) else { return };
+        let Some(word) = directive(text).filter(|word| !is_for_lint(word)) else { return };
         let line_comment = text.starts_with("--");
         let rule = match (leading && line_comment, word == NO_TRANSACTION) {
             (true, true) => {
@@ -442,6 +442,8 @@ mod tests {
         ] {
             assert!(refusals(sql).contains(expected), "{sql:?}: {}", refusals(sql));
         }
+        assert_eq!(refusals("-- schemagate: allow table-rewrite because it is small\nselect 1"), "");
+        assert!(refusals("-- schemagate: allowed x\nselect 1").contains("unknown directive"));
         assert_eq!(refusals("select 1; -- schemagate: something else\n"), "");
     }
 

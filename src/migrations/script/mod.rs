@@ -17,10 +17,13 @@ mod tokens;
 mod words;
 
 pub use classify::{Outside, StatementKind};
+pub(crate) use directive::directive;
 pub use facts::{ConcurrentIndex, Gone, Reindexed};
 pub use judge::{Judgement, LoneStatement, Refusal, judge, judge_drizzle};
 pub use place::{Excerpt, Place, excerpt, place_of, position_of};
 pub use repeat::NotRepeatable;
 pub use rule::Rule;
+pub(crate) use statements::{Found, walk};
 pub use statements::{Statement, Statements, nth_statement};
 pub use survey::{Beyond, Change, Object, ObjectKind, Survey, survey};
+pub(crate) use words::Words;

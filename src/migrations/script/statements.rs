@@ -57,6 +57,27 @@ pub fn nth_statement(sql: &str, number: usize) -> Option<Statement> {
     Statements::new(sql).nth(number.checked_sub(1)?)
 }
 
+/// What [`walk`] comes across.
+pub(crate) enum Found<'a> {
+    /// A comment.
+    Comment(Range<usize>),
+    /// A statement: its first words, and its bytes.
+    Statement(Words<'a>, Range<usize>),
+}
+
+/// Gives every comment and statement of a text to `each`; `drizzle` where breakpoints end statements. A comment inside a
+/// statement comes before it.
+pub(crate) fn walk(sql: &str, drizzle: bool, mut each: impl FnMut(Found<'_>)) {
+    let mut splitter = if drizzle { Splitter::of_chunks(sql) } else { Splitter::new(sql) };
+    while let Some(piece) = splitter.next_piece() {
+        match piece {
+            Piece::Comment { token, .. } => each(Found::Comment(token.range())),
+            Piece::Statement { place, end } => each(Found::Statement(splitter.words(), place.byte..end)),
+            Piece::Backslash { .. } => {}
+        }
+    }
+}
+
 /// What the splitter comes across.
 pub(super) enum Piece {
     /// A comment; `leading` before the first token of the text that is none.

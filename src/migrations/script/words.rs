@@ -16,7 +16,7 @@ pub(super) struct Lexeme {
 
 /// A walk over the lexemes of a statement.
 #[derive(Clone, Copy)]
-pub(super) struct Words<'a> {
+pub(crate) struct Words<'a> {
     sql: &'a str,
     lexemes: &'a [Lexeme],
     /// Whether the statement goes on beyond the lexemes that were kept.
@@ -29,13 +29,13 @@ impl<'a> Words<'a> {
     }
 
     /// Gives the present word, where it is one without quotes.
-    pub(super) fn word(self) -> Option<&'a str> {
+    pub(crate) fn word(self) -> Option<&'a str> {
         let first = self.lexemes.first()?;
         (first.kind == TokenKind::Ident).then(|| self.text(first))
     }
 
     /// Gives the text of the present token, whatever it is.
-    pub(super) fn token(self) -> &'a str {
+    pub(crate) fn token(self) -> &'a str {
         self.lexemes.first().map_or("", |lexeme| self.text(lexeme))
     }
 
@@ -44,38 +44,38 @@ impl<'a> Words<'a> {
     }
 
     /// Gives the byte at which the present token starts.
-    pub(super) fn start(self) -> Option<usize> {
+    pub(crate) fn start(self) -> Option<usize> {
         self.lexemes.first().map(|lexeme| lexeme.start)
     }
 
-    pub(super) fn is(self, keyword: &str) -> bool {
+    pub(crate) fn is(self, keyword: &str) -> bool {
         self.word().is_some_and(|word| word.eq_ignore_ascii_case(keyword))
     }
 
-    pub(super) fn is_any(self, keywords: &[&str]) -> bool {
+    pub(crate) fn is_any(self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.is(keyword))
     }
 
-    pub(super) fn is_literal(self) -> bool {
+    pub(crate) fn is_literal(self) -> bool {
         matches!(self.lexemes.first(), Some(Lexeme { kind: TokenKind::Literal { .. }, .. }))
     }
 
     /// Says whether the statement ends here.
-    pub(super) fn is_end(self) -> bool {
+    pub(crate) fn is_end(self) -> bool {
         self.lexemes.is_empty() && !self.cut
     }
 
     /// Says whether lexemes are missing at the end.
-    pub(super) fn is_cut(self) -> bool {
+    pub(crate) fn is_cut(self) -> bool {
         self.cut
     }
 
-    pub(super) fn skip(&mut self) {
+    pub(crate) fn skip(&mut self) {
         self.lexemes = self.lexemes.get(1..).unwrap_or_default();
     }
 
     /// Takes the keyword if it is next.
-    pub(super) fn eat(&mut self, keyword: &str) -> bool {
+    pub(crate) fn eat(&mut self, keyword: &str) -> bool {
         let found = self.is(keyword);
         if found {
             self.skip();
@@ -84,12 +84,12 @@ impl<'a> Words<'a> {
     }
 
     /// Takes one of the keywords if it is next.
-    pub(super) fn eat_any(&mut self, keywords: &[&str]) -> bool {
+    pub(crate) fn eat_any(&mut self, keywords: &[&str]) -> bool {
         keywords.iter().any(|keyword| self.eat(keyword))
     }
 
     /// Takes the keywords if they are next, all of them in this order.
-    pub(super) fn eat_all(&mut self, keywords: &[&str]) -> bool {
+    pub(crate) fn eat_all(&mut self, keywords: &[&str]) -> bool {
         let mut ahead = *self;
         let found = keywords.iter().all(|keyword| ahead.eat(keyword));
         if found {
@@ -99,7 +99,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a sign if it is next.
-    pub(super) fn eat_sign(&mut self, sign: &str) -> bool {
+    pub(crate) fn eat_sign(&mut self, sign: &str) -> bool {
         let found = self.token() == sign;
         if found {
             self.skip();
@@ -108,7 +108,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a parenthesis with what it holds, and gives that.
-    pub(super) fn eat_parenthesis(&mut self) -> Option<Words<'a>> {
+    pub(crate) fn eat_parenthesis(&mut self) -> Option<Words<'a>> {
         let opening = *self.lexemes.first().filter(|lexeme| lexeme.kind == TokenKind::OpenParen)?;
         let inside = self.lexemes.get(1..).unwrap_or_default();
         let length = inside.iter().position(|lexeme| lexeme.depth <= opening.depth).unwrap_or(inside.len());
@@ -118,22 +118,59 @@ impl<'a> Words<'a> {
     }
 
     /// Walks the words outside parentheses, each with what follows it.
-    pub(super) fn outside_parentheses(self) -> impl Iterator<Item = Words<'a>> {
+    pub(crate) fn outside_parentheses(self) -> impl Iterator<Item = Words<'a>> {
         self.everywhere().filter(|words| words.lexemes.first().is_some_and(|lexeme| lexeme.depth == 0))
     }
 
     /// Walks all words, each with what follows it.
-    pub(super) fn everywhere(self) -> impl Iterator<Item = Words<'a>> {
+    pub(crate) fn everywhere(self) -> impl Iterator<Item = Words<'a>> {
         (0..self.lexemes.len()).map(move |at| Words { lexemes: self.lexemes.get(at..).unwrap_or_default(), ..self })
     }
 
+    /// Splits at the commas that stand outside further parentheses and brackets.
+    pub(crate) fn parts(self) -> Vec<Words<'a>> {
+        let base = self.lexemes.first().map_or(0, |lexeme| lexeme.depth);
+        let mut brackets = 0_usize;
+        let at_comma = |lexeme: &Lexeme| {
+            match lexeme.kind {
+                TokenKind::OpenBracket => brackets += 1,
+                TokenKind::CloseBracket => brackets = brackets.saturating_sub(1),
+                _ => {}
+            }
+            lexeme.kind == TokenKind::Comma && lexeme.depth <= base && brackets == 0
+        };
+        self.lexemes.split(at_comma).map(|lexemes| Words { lexemes, ..self }).collect()
+    }
+
+    /// Gives what stands before the first of these keywords outside further parentheses, but the first word itself.
+    pub(crate) fn until(self, keywords: &[&str]) -> Words<'a> {
+        let base = self.lexemes.first().map_or(0, |lexeme| lexeme.depth);
+        let ends = |(at, lexeme): (usize, &Lexeme)| {
+            let word = Words { lexemes: self.lexemes.get(at..).unwrap_or_default(), ..self };
+            (at > 0 && lexeme.depth <= base && word.is_any(keywords)).then_some(at)
+        };
+        let end = self.lexemes.iter().enumerate().find_map(ends).unwrap_or(self.lexemes.len());
+        Words { lexemes: self.lexemes.get(..end).unwrap_or_default(), cut: false, ..self }
+    }
+
+    /// Gives the byte behind the last token.
+    pub(crate) fn end(self) -> Option<usize> {
+        self.lexemes.last().map(|lexeme| lexeme.end)
+    }
+
+    /// Gives the text of all tokens with what stands between them.
+    pub(crate) fn all(self) -> &'a str {
+        let range = self.start().zip(self.end());
+        range.and_then(|(start, end)| self.sql.get(start..end)).unwrap_or_default()
+    }
+
     /// Says whether these keywords stand in a row outside parentheses.
-    pub(super) fn have(self, keywords: &[&str]) -> bool {
+    pub(crate) fn have(self, keywords: &[&str]) -> bool {
         self.outside_parentheses().any(|mut words| words.eat_all(keywords))
     }
 
     /// Takes an identifier.
-    pub(super) fn identifier(&mut self) -> Option<String> {
+    pub(crate) fn identifier(&mut self) -> Option<String> {
         let first = self.lexemes.first()?;
         let text = self.text(first);
         let name = match first.kind {
@@ -159,7 +196,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes a name with or without schema; a database before the schema is passed over.
-    pub(super) fn name(&mut self) -> Option<TableName> {
+    pub(crate) fn name(&mut self) -> Option<TableName> {
         let mut name = TableName::new(None, &self.identifier()?);
         while self.eat_sign(".") {
             let next = self.identifier()?;
@@ -169,7 +206,7 @@ impl<'a> Words<'a> {
     }
 
     /// Takes the value of a setting or option and says whether it means off.
-    pub(super) fn is_off(self) -> bool {
+    pub(crate) fn is_off(self) -> bool {
         let quoted = matches!(
             self.lexemes.first(),
             Some(Lexeme { kind: TokenKind::Literal { kind: LiteralKind::Str { .. } }, .. })
@@ -180,7 +217,7 @@ impl<'a> Words<'a> {
 
     /// Looks for an option inside parentheses, `(name = value)` or `(name value)`, and says whether it is off; none
     /// where it is not given.
-    pub(super) fn option_off(self, option: &str) -> Option<bool> {
+    pub(crate) fn option_off(self, option: &str) -> Option<bool> {
         self.everywhere().filter(|words| words.lexemes.first().is_some_and(|lexeme| lexeme.depth > 0)).find_map(
             |mut words| {
                 words.eat(option).then(|| {

@@ -1,0 +1,101 @@
+//! What a statement does to tables that exist: the lock it takes, whether it rewrites or reads the whole table. In: a
+//! statement and a major version. Out: [`Effect`]s. Judges nothing, asks no server; every fact is held against servers of
+//! all supported versions by `tests/it/lint_effects.rs`.
+
+mod alter_column;
+mod alter_table;
+mod facts;
+mod lock;
+mod safe;
+mod statement;
+mod volatile;
+
+use crate::migrations::script::{Found, walk};
+use crate::settings::TableName;
+
+pub use facts::{Example, FACTS, Fact};
+pub use lock::{Blocks, LockMode};
+
+/// The oldest major version that is supported, and the newest that the facts were held against.
+pub const VERSIONS: std::ops::RangeInclusive<u32> = 14..=18;
+
+/// Whether something happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Claim {
+    /// It does not.
+    No,
+    /// It depends on what the statement does not say, such as the type that a column has.
+    Perhaps,
+    /// It does.
+    Yes,
+}
+
+/// What kind of relation a name names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RelationKind {
+    /// A table, partitioned or not.
+    Table,
+    /// An index; its table is not named.
+    Index,
+    /// A materialized view.
+    MaterializedView,
+}
+
+/// One effect of a statement on one relation.
+#[derive(Debug, Clone)]
+pub struct Effect {
+    /// The relation as the statement names it.
+    pub relation: TableName,
+    /// What it is.
+    pub kind: RelationKind,
+    /// The lock, held until the transaction ends; outside a transaction, until the statement ends.
+    pub lock: LockMode,
+    /// Whether the whole relation is written anew while the lock is held.
+    pub rewrite: Claim,
+    /// Whether every row is read while the lock is held.
+    pub scan: Claim,
+    /// What PostgreSQL does, in a few words.
+    pub why: &'static str,
+    /// The fact of the table that says so.
+    pub fact: &'static Fact,
+    /// The same done without standing in the way, as SQL, where there is such a way.
+    pub safe: Option<String>,
+    /// The byte of the statement that asks for it.
+    pub at: usize,
+}
+
+impl Effect {
+    fn of(fact: &'static Fact, relation: TableName, kind: RelationKind, at: usize) -> Effect {
+        let Fact { lock, rewrite, scan, why, .. } = *fact;
+        Effect { relation, kind, lock, rewrite, scan, why, fact, safe: None, at }
+    }
+
+    fn with_safe(self, safe: Option<String>) -> Effect {
+        Effect { safe, ..self }
+    }
+
+    /// Says whether it may take the longer the larger the relation is, while others wait.
+    pub fn blocks_long(&self) -> bool {
+        // Nobody writes to a materialized view but those who refresh it.
+        let noticed = if self.kind == RelationKind::MaterializedView { Blocks::Writes } else { Blocks::Neither };
+        self.lock.blocks() > noticed && self.rewrite.max(self.scan) > Claim::No
+    }
+}
+
+/// Gives the effects of a statement, or of the first of several, on a server of this major version. Empty where nothing
+/// is known of it, as of a `DO` block or a function that is called.
+pub fn effects(sql_statement: &str, version: u32) -> Vec<Effect> {
+    let mut found = Vec::new();
+    let mut first = true;
+    walk(sql_statement, false, |piece| {
+        let Found::Statement(words, range) = piece else { return };
+        if std::mem::take(&mut first) {
+            let text = sql_statement.get(range).unwrap_or_default();
+            statement::read(words, text, version, &mut found);
+        }
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests;

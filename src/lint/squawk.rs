@@ -1,0 +1,198 @@
+//! The rules of squawk that are told besides ours. In: one statement. Out: findings. Runs squawk's linter over statements
+//! one by one, so that none of it depends on what a file's transaction would be; the comments that silence are read by
+//! `allow.rs`.
+
+use squawk_linter::{Linter, Version, Violation};
+use squawk_syntax::SourceFile;
+
+use super::danger::Where;
+use super::finding::Finding;
+use super::rules::{Rule, Severity};
+
+const fn on(name: &'static str, severity: Severity, summary: &'static str) -> Rule {
+    Rule { name, severity, summary, allowable: true, squawk: &[] }
+}
+
+use Severity::{Error, Warning};
+
+/// What is told: what breaks the release that still runs, or fails on rows that exist.
+pub static ON: &[Rule] = &[
+    on("adding-required-field", Error, "a column `NOT NULL` without a default, which fails on a table that has rows"),
+    on("ban-drop-column", Warning, "the release that still runs may read the column"),
+    on("ban-drop-table", Warning, "the release that still runs may read the table"),
+    on("ban-drop-schema", Warning, "the release that still runs may use what is in it"),
+    on("ban-truncate-cascade", Warning, "empties every table that refers to this one"),
+    on("renaming-column", Warning, "the release that still runs knows the old name"),
+    on("renaming-table", Warning, "the release that still runs knows the old name"),
+    on("ban-set-schema", Warning, "the release that still runs knows the old place"),
+    on("ban-alter-domain-with-add-constraint", Warning, "reads every table that has a column of the domain"),
+    on("identifier-too-long", Warning, "PostgreSQL cuts a name after 63 bytes"),
+];
+
+/// What is not told, and why: every other rule of squawk.
+pub static OFF: &[(&str, &[&str])] = &[
+    (
+        "told by rules of ours, with the lock that is held",
+        &[
+            "adding-field-with-default",
+            "adding-foreign-key-constraint",
+            "adding-not-nullable-field",
+            "adding-serial-primary-key-field",
+            "ban-concurrent-index-creation-in-transaction",
+            "ban-uncommitted-transaction",
+            "changing-column-type",
+            "constraint-missing-not-valid",
+            "disallowed-unique-constraint",
+            "prefer-repack",
+            "require-concurrent-index-creation",
+            "require-concurrent-reindex",
+            "transaction-nesting",
+            "unused-ignore",
+        ],
+    ),
+    (
+        "schemagate sets lock_timeout and statement_timeout itself, and tries again",
+        &["require-lock-timeout", "require-statement-timeout", "require-timeout-settings"],
+    ),
+    (
+        "the lock is brief, and is waited for in short attempts",
+        &["require-concurrent-index-deletion", "require-concurrent-partition-detach"],
+    ),
+    (
+        "in a transaction a crash leaves nothing half done, and a migration that fails is to be seen",
+        &["prefer-robust-stmts"],
+    ),
+    ("refused by PostgreSQL in a transaction, and so by `up`", &["ban-drop-database"]),
+    ("refused by PostgreSQL when the migration is first tried", &["ban-duplicate-column-assignments"]),
+    (
+        "a matter of taste or of the model, not of the deployment",
+        &[
+            "ban-char-field",
+            "ban-create-domain-with-constraint",
+            "prefer-bigint-over-int",
+            "prefer-bigint-over-smallint",
+            "prefer-identity",
+            "prefer-text-field",
+            "prefer-timestamp-tz",
+            "require-enum-value-ordering",
+            "require-table-schema",
+        ],
+    ),
+    (
+        "usual in migrations, and mostly followed by its replacement",
+        &[
+            "ban-drop-constraint",
+            "ban-drop-default",
+            "ban-drop-domain",
+            "ban-drop-extension",
+            "ban-drop-function",
+            "ban-drop-generated-expression",
+            "ban-drop-index",
+            "ban-drop-not-null",
+            "ban-drop-policy",
+            "ban-drop-sequence",
+            "ban-drop-trigger",
+            "ban-drop-type",
+            "ban-drop-view",
+            "ban-alter-identity",
+            "ban-set-default",
+            "renaming-object",
+        ],
+    ),
+    (
+        "off in squawk too, unless asked for",
+        &[
+            "ban-add-column",
+            "ban-add-composite-attribute",
+            "ban-add-enum-value",
+            "ban-alter-database-options",
+            "ban-alter-extension",
+            "ban-alter-function-options",
+            "ban-alter-generated-expression",
+            "ban-alter-policy-condition",
+            "ban-alter-policy-roles",
+            "ban-alter-role-options",
+            "ban-alter-row-level-security",
+            "ban-alter-sequence-values",
+            "ban-alter-system-options",
+            "ban-alter-view-options",
+            "ban-create-policy",
+            "ban-detach-inheritance",
+            "ban-disable-trigger",
+            "ban-new-write-restriction",
+            "ban-replace-view-function",
+            "ban-replica-identity",
+            "ban-revoke",
+        ],
+    ),
+];
+
+/// Finds one of the rules that are told.
+pub(super) fn rule(name: &str) -> Option<&'static Rule> {
+    ON.iter().find(|rule| rule.name == name)
+}
+
+/// The longest statement that is given to squawk, in bytes: its parser calls itself for every level of nesting, and its time
+/// grows with the square of the depth.
+const LONGEST_BYTES: usize = 8 * 1024;
+/// The deepest nesting of parentheses and brackets that is.
+const DEEPEST: usize = 50;
+
+/// Judges a statement.
+pub(super) fn findings(at: Where<'_>, statement: &str, version: u32) -> Vec<Finding> {
+    if !may_be_read(statement) {
+        return Vec::new();
+    }
+    violations(statement, version).into_iter().filter_map(|violation| finding(at, &violation)).collect()
+}
+
+fn violations(statement: &str, version: u32) -> Vec<Violation> {
+    let mut linter = Linter::from(ON.iter().filter_map(|rule| rule.name.parse().ok()).collect::<Vec<_>>());
+    linter.settings.pg_version = version.to_string().parse().unwrap_or_else(|_| Version::default());
+    linter.lint(&SourceFile::parse(statement), statement)
+}
+
+/// Only what its rules are about, and nothing that could be too deep for its parser.
+fn may_be_read(statement: &str) -> bool {
+    const ABOUT: [&str; 4] = ["ALTER", "CREATE", "DROP", "TRUNCATE"];
+    let first = statement.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    statement.len() <= LONGEST_BYTES
+        && ABOUT.iter().any(|word| first.eq_ignore_ascii_case(word))
+        && depth(statement) <= DEEPEST
+}
+
+fn depth(statement: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut deepest = 0;
+    for byte in statement.bytes() {
+        match byte {
+            b'(' | b'[' => depth += 1,
+            b')' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn finding(at: Where<'_>, violation: &Violation) -> Option<Finding> {
+    let rule = rule(&violation.code.to_string())?;
+    let byte = at.start + usize::try_from(u32::from(violation.text_range.start())).ok()?;
+    let message = violation.message.trim_end_matches('.').to_owned();
+    let finding = Finding::at(rule, at.file, at.sql, byte, message).in_statement(at.sql, at.start);
+    Some(Finding { hint: violation.help.clone().or_else(|| hint(rule.name)), ..finding })
+}
+
+fn hint(rule: &str) -> Option<String> {
+    let hint = match rule {
+        "ban-drop-column" | "ban-drop-table" | "ban-drop-schema" => {
+            "drop it in the release after the one that no longer uses it, and allow it there"
+        }
+        "renaming-column" | "renaming-table" | "ban-set-schema" => {
+            "add the new one, write both, and drop the old one in a later release; or keep the old name as a view"
+        }
+        "adding-required-field" => "give it a default, or add it without NOT NULL and fill it first",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}

@@ -1,0 +1,119 @@
+//! Judges the files of a release in order. In: migrations. Out: the findings of each. Keeps from file to file what the
+//! release creates, and from statement to statement what the batch holds.
+
+use std::collections::HashSet;
+
+use super::allow::Allowed;
+use super::danger::{self, Where};
+use super::enums::Enums;
+use super::finding::Finding;
+use super::new_tables::NewTables;
+use super::queue::Queue;
+use super::session::Session;
+use super::{Options, refused, squawk};
+use crate::effects::{Effect, effects};
+use crate::migrations::script::{Found, Judgement, Words, walk};
+use crate::migrations::{Migration, ReadError};
+use crate::settings::{Atomicity, TableName};
+
+/// What is known of the release so far.
+pub(super) struct Release<'o> {
+    options: &'o Options,
+    new_tables: NewTables,
+    /// Tables with a constraint that the release has validated: SET NOT NULL finds that there is no NULL.
+    validated: HashSet<TableName>,
+    batch: Batch,
+}
+
+/// What the present transaction did.
+struct Batch {
+    queue: Queue,
+    enums: Enums,
+}
+
+impl Batch {
+    fn new(version: u32) -> Batch {
+        Batch { queue: Queue::default(), enums: Enums::new(version) }
+    }
+}
+
+/// One file's findings.
+pub(super) struct Judged {
+    pub(super) findings: Vec<Finding>,
+    /// How many comments silenced.
+    pub(super) allowed: usize,
+}
+
+impl<'o> Release<'o> {
+    pub(super) fn new(options: &'o Options) -> Release<'o> {
+        Release {
+            options,
+            new_tables: NewTables::default(),
+            validated: HashSet::new(),
+            batch: Batch::new(options.version),
+        }
+    }
+
+    /// Judges the next file.
+    pub(super) fn file(&mut self, migration: &Migration) -> Result<Judged, ReadError> {
+        let text = migration.read()?;
+        let sql = Migration::statements_text(&text);
+        let judgement = migration.judge(sql);
+        let file = migration.file();
+        if judgement.leaves_transaction() || self.options.atomicity == Atomicity::Migration {
+            self.batch = Batch::new(self.options.version);
+        }
+        let mut findings = refused::findings(file, sql, &judgement);
+        let mut allowed = Allowed::default();
+        let mut session = Session::default();
+        walk(sql, migration.drizzle().is_some(), |found| match found {
+            Found::Comment(range) => allowed.comment(file, sql, range),
+            Found::Statement(words, range) => {
+                let transactional = self.transactional(&judgement, range.start);
+                let at = Where { file, sql, start: range.start, transactional };
+                session.note(words, range.start);
+                self.statement(at, words, sql.get(range).unwrap_or_default(), &mut findings);
+            }
+        });
+        findings.extend(session.findings(file, sql));
+        if judgement.leaves_transaction() {
+            self.batch = Batch::new(self.options.version);
+        }
+        let silenced = allowed.apply(file, sql, &mut findings);
+        Ok(Judged { findings, allowed: silenced })
+    }
+
+    /// Whether a statement runs in the transaction of its batch; behind a COMMIT each runs alone.
+    fn transactional(&mut self, judgement: &Judgement, start: usize) -> bool {
+        let behind = judgement.commit.as_ref().is_some_and(|commit| start >= commit.start);
+        if behind {
+            self.batch = Batch::new(self.options.version);
+        }
+        !judgement.no_transaction && !behind
+    }
+
+    fn matters(&self, effect: &Effect) -> bool {
+        let not_null = effect.fact.name == "SET_NOT_NULL" && self.validated.contains(&effect.relation);
+        !not_null && !self.new_tables.has(&effect.relation)
+    }
+
+    fn statement(&mut self, at: Where<'_>, words: Words<'_>, text: &str, findings: &mut Vec<Finding>) {
+        let all = effects(text, self.options.version);
+        let named = !all.is_empty();
+        let existing: Vec<Effect> = all.into_iter().filter(|effect| self.matters(effect)).collect();
+        let validated = existing.iter().filter(|effect| effect.fact.name == "VALIDATE");
+        self.validated.extend(validated.map(|effect| effect.relation.clone()));
+        let dangers = danger::findings(at, &existing);
+        if at.transactional {
+            let found = !dangers.is_empty();
+            findings.extend(self.batch.queue.statement(at, words, &existing, found));
+            findings.extend(self.batch.enums.statement(words, at.file, at.sql, at.start));
+        }
+        findings.extend(dangers);
+        // What is about new tables alone is no danger; of what names no table nothing is known.
+        if !named || !existing.is_empty() {
+            findings.extend(squawk::findings(at, text, self.options.version));
+        }
+        self.new_tables.note(words);
+    }
+}
