@@ -20,18 +20,37 @@ pub(crate) struct Cli {
     /// Folder of migrations [default: SCHEMAGATE_MIGRATIONS, else the embedded set]
     #[arg(long, value_name = "DIR", global = true, value_parser = PathBufValueParser::new().try_map(folder))]
     pub(crate) migrations: Option<PathBuf>,
-    /// Shape of the result, or of the log of `up`
+    /// Shape of the result, or of the log of `up`; html is a page of `rehearse`
     #[arg(long, value_enum, global = true)]
-    pub(crate) format: Option<Format>,
+    pub(crate) format: Option<AskedFormat>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
-/// Shape of the output.
+/// Shape of the output, as asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AskedFormat {
+    Text,
+    Json,
+    Html,
+}
+
+/// Shape of the output of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
     Json,
+}
+
+impl AskedFormat {
+    /// The shape that every command has.
+    pub(crate) fn plain(self) -> Format {
+        match self {
+            Self::Json => Format::Json,
+            // No command but the one that has it gets this far with it.
+            Self::Text | Self::Html => Format::Text,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +66,15 @@ pub(crate) enum Command {
         /// Stop after this version
         #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true)]
         target: Option<i64>,
+    },
+    /// Run what is pending in one transaction and roll back: time, locks, rewrites, rows of each statement
+    Rehearse {
+        /// Stop after this version
+        #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true)]
+        target: Option<i64>,
+        /// Go on beside other sessions, which wait for the locks that are taken
+        #[arg(long)]
+        with_traffic: bool,
     },
     /// Show every migration: applied, pending, divergent, missing, ahead
     Status {
@@ -137,7 +165,13 @@ fn folder(path: PathBuf) -> Result<PathBuf, &'static str> {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let matches = Cli::command().after_help(after_help()).try_get_matches_from(&arguments)?;
-    Cli::from_arg_matches(&matches)
+    let cli = Cli::from_arg_matches(&matches)?;
+    match cli.format {
+        Some(AskedFormat::Html) if !matches!(cli.command, Some(Command::Rehearse { .. })) => {
+            Err(Cli::command().error(ErrorKind::ArgumentConflict, "--format html is for `rehearse` alone"))
+        }
+        _ => Ok(cli),
+    }
 }
 
 /// What is wrong with the arguments, and the hints that belong to it.

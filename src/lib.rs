@@ -23,6 +23,8 @@ pub mod plan;
 
 pub mod apply;
 
+pub mod rehearsal;
+
 pub mod exit_code;
 
 pub mod existing;

@@ -21,7 +21,7 @@ use schemagate::run::UpToDate;
 use schemagate::settings::{self, LogFormat, Settings};
 use schemagate::stop::{Leave, Signals, Stop, StopReason};
 
-use cli::{Cli, Command, EvidenceCommand, Format};
+use cli::{AskedFormat, Cli, Command, EvidenceCommand};
 use telemetry::Stream;
 
 fn main() -> ProcessExit {
@@ -142,11 +142,15 @@ async fn dispatch(
     stop: &Stop,
     progress: &mut Progress,
 ) -> Result<Option<UpToDate>, Error> {
-    let format = cli.format.unwrap_or(Format::Text);
+    let asked = cli.format.unwrap_or(AskedFormat::Text);
+    let format = asked.plain();
     match &cli.command {
         None => return commands::up::run(settings, None, stop, progress).await.map(Some),
         Some(Command::Up { target }) => return commands::up::run(settings, *target, stop, progress).await.map(Some),
         Some(Command::Plan { target }) => commands::plan::run(settings, *target, format, stop).await?,
+        Some(Command::Rehearse { target, with_traffic }) => {
+            commands::rehearse::run(settings, *target, *with_traffic, asked, stop).await?;
+        }
         Some(Command::Status { check, wait }) => {
             let check = commands::status::Check { check: *check, wait: *wait };
             commands::status::run(settings, check, format, stop).await?;
@@ -167,8 +171,8 @@ async fn dispatch(
 /// `--format` is the log's shape for `up`, whose log is its output.
 fn format_of(cli: &Cli, is_up: bool, setting: LogFormat) -> LogFormat {
     match cli.format {
-        Some(Format::Text) if is_up => LogFormat::Text,
-        Some(Format::Json) if is_up => LogFormat::Json,
+        Some(AskedFormat::Text) if is_up => LogFormat::Text,
+        Some(AskedFormat::Json) if is_up => LogFormat::Json,
         _ => setting,
     }
 }

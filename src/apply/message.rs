@@ -12,13 +12,13 @@ use crate::postgres::session::Session;
 use super::{Applied, ApplyError, Context, DatabaseState, Progress, RESET, RESTORE, RecoveryPoint};
 
 /// Of the record message, the place of the statement that says whether the transaction is still the batch's.
-pub(super) const FENCE: usize = 2;
+pub(crate) const FENCE: usize = 2;
 /// Of the record message, the statements before the check of deferred constraints.
-pub(super) const BEFORE_CONSTRAINTS: usize = 4;
+pub(crate) const BEFORE_CONSTRAINTS: usize = 4;
 
 /// Opens the transaction behind the fence and awaits its answer: were it to fail unseen, the files that follow in the
 /// pipeline would run without a transaction.
-pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<(String, RecoveryPoint), ApplyError> {
+pub(crate) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<(String, RecoveryPoint), ApplyError> {
     match open(context.session, context.key).await {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => Err(ApplyError::LockLost { state: DatabaseState::between(progress) }),
@@ -44,7 +44,7 @@ pub async fn open(session: &Session, key: LockKey) -> Result<Option<(String, Rec
 
 /// The message that puts the session back and records a migration, in the transaction `id` or not at all. A file that
 /// ended its transaction unseen ends its session here: what follows in the pipeline must not run outside.
-pub(super) fn record_message(context: &Context<'_>, migration: &Migration, id: &str) -> String {
+pub(crate) fn record_message(context: &Context<'_>, migration: &Migration, id: &str) -> String {
     let mut record = context.table.record_sql(migration, id);
     if let Some((mirror, row)) = context.mirror.as_ref().zip(migration.drizzle()) {
         record = format!("{record}; {}", mirror.record_sql(row));
@@ -53,7 +53,7 @@ pub(super) fn record_message(context: &Context<'_>, migration: &Migration, id: &
 }
 
 /// As [`record_message`], with any statements for a record.
-pub(super) fn closing_message(context: &Context<'_>, record: &str, id: &str) -> String {
+pub(crate) fn closing_message(context: &Context<'_>, record: &str, id: &str) -> String {
     format!(
         "RESET SESSION AUTHORIZATION; RESET ROLE; {fence}; {RESTORE}{RESET}{settings}{record}; {renew}",
         fence = fence_sql(id),
@@ -77,7 +77,7 @@ fn fence_sql(id: &str) -> String {
 
 /// The statements that write the run into the audit trail, once nothing but the COMMIT is left to do; nothing before the
 /// last batch. `measured` are of the open transaction.
-pub(super) fn trail_sql(
+pub(crate) fn trail_sql(
     context: &Context<'_>,
     progress: &Progress,
     done: Option<RunMigration>,
@@ -89,13 +89,13 @@ pub(super) fn trail_sql(
 }
 
 /// What the history must hold once the batch is committed; it fails where that is not so.
-pub(super) fn prove_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
+pub(crate) fn prove_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
     let migrations = batch.migrations.iter().map(|reviewed| reviewed.migration);
     context.table.prove_sql(migrations, context.rows + batch.migrations.len())
 }
 
 /// The rows of the batch as the history holds them, and the recovery point after it.
-pub(super) fn read_back_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
+pub(crate) fn read_back_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
     let versions = || batch.migrations.iter().map(|reviewed| reviewed.migration.version());
     let zero = Version::new(0);
     let (first, last) = (versions().min().unwrap_or(zero), versions().max().unwrap_or(zero));

@@ -13,6 +13,7 @@ use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Reply, Rows};
 use crate::stop::StopReason;
 
+use super::blame::{blame, left_its_transaction};
 use super::message::{FENCE, begin, prove_sql, read_back_sql, record_message, trail_sql};
 use super::wait::{Awaited, Ended, Wait, ask};
 use super::{Applied, ApplyError, Cause, Context, DatabaseState, Progress, RecoveryPoint, WRITING_TRAIL};
@@ -27,7 +28,7 @@ const PROVEN_AND_COMMITTED: usize = 2;
 
 /// What a message in flight is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     CreateTable,
     File(usize),
     Encoding(usize),
@@ -44,11 +45,11 @@ struct InFlight {
 }
 
 /// How a message ended, where it did not end well.
-pub(super) struct Failed {
-    pub(super) part: Part,
-    pub(super) completed: usize,
-    statements: Vec<Rows>,
-    pub(super) error: QueryError,
+pub(crate) struct Failed {
+    pub(crate) part: Part,
+    pub(crate) completed: usize,
+    pub(crate) statements: Vec<Rows>,
+    pub(crate) error: QueryError,
 }
 
 /// Why the batch ends without a COMMIT.
@@ -123,7 +124,7 @@ impl Failed {
     }
 
     /// Whether the record's fence found another transaction than the batch's.
-    fn outside(&self) -> bool {
+    pub(crate) fn outside(&self) -> bool {
         let inside = self.statements.get(FENCE).and_then(|rows| rows.first()).and_then(|row| row.first());
         matches!(self.part, Part::Record(_)) && inside.and_then(Option::as_deref) == Some("f")
     }
@@ -262,8 +263,8 @@ impl Transaction<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn file(&self, index: usize) -> &str {
-        self.batch.migrations.get(index).map_or("", |reviewed| reviewed.migration.file())
+    fn file(&self, index: usize) -> &str {
+        self.batch.file(index)
     }
 
     fn describe(&self, part: Part) -> String {
@@ -312,7 +313,7 @@ impl Transaction<'_, '_> {
         if let Halt::Failed(failed) = &halt {
             self.over = failed.part == Part::Commit && failed.completed + 1 >= PROVEN_AND_COMMITTED;
             if failed.outside() {
-                return self.left_its_transaction(failed.part);
+                return left_its_transaction(self.batch, failed.part);
             }
             if matches!(failed.error, QueryError::Lost { .. }) {
                 return ApplyError::own("applying the batch", failed.error.clone());
@@ -331,7 +332,7 @@ impl Transaction<'_, '_> {
         match (halt, self.wait.stopping()) {
             (Halt::Changed(source), _) => ApplyError::Changed { source, state },
             (_, Some(reason)) => ApplyError::Stopped { reason, during: self.wait.during(), state },
-            (Halt::Failed(failed), None) => self.failure(*failed, state),
+            (Halt::Failed(failed), None) => blame(self.batch, *failed, state),
             // Both are made only once there is a reason.
             (Halt::Stopped | Halt::Abandoned, None) => {
                 ApplyError::Stopped { reason: StopReason::Terminate, during: None, state }

@@ -4,6 +4,7 @@
 mod account;
 mod lock;
 mod outcome;
+mod rehearse;
 mod take_over;
 mod up;
 
@@ -13,9 +14,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::adopt::renumber;
-use crate::apply::{ApplyError, DatabaseState};
+use crate::apply::{self, ApplyError, DatabaseState};
 use crate::error::Error;
-use crate::history::runs::{self, Trail};
+use crate::history::runs::{self, Trail, TrailWriter};
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{MigrationSet, Origin, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
@@ -26,10 +27,12 @@ use crate::postgres::pooler::{Pooling, probe};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Rows, Session};
 use crate::postgres::startup::Route;
+use crate::postgres::watch::{Watcher, patience};
 use crate::settings::Settings;
 use crate::stop::Stop;
 
 pub use outcome::UpToDate;
+pub use rehearse::{RehearsalWanted, Rehearsed};
 pub use take_over::{AdoptReport, Wanted};
 
 /// The least that a server gets for the first answer; our own `lock_timeout` ends before.
@@ -168,6 +171,33 @@ impl Run<'_> {
                 tracing::info!("a session pooler stands in between; settings travel by statement");
                 Ok(())
             }
+        }
+    }
+
+    /// What applying and rehearsing need of a run.
+    fn context<'c>(
+        &self,
+        session: &'c Session,
+        locked: &lock::Locked,
+        key: LockKey,
+        trail: Option<TrailWriter>,
+        watcher: &'c Watcher,
+    ) -> apply::Context<'c> {
+        apply::Context {
+            session,
+            table: locked.reading.table.clone(),
+            rows: locked.reading.applied.len(),
+            mirror: self.mirror(&locked.reading),
+            mirror_is_new: locked.reading.drizzle.is_none(),
+            trail,
+            last: false,
+            key,
+            settings_sql: self.settings_sql(session),
+            quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),
+            watcher,
+            patience: patience(locked.lock_timeout),
+            attempts: self.settings.lock_attempts,
+            stop: self.stop.clone(),
         }
     }
 

@@ -37,6 +37,7 @@ mod product_schema;
 mod qualify;
 mod readme;
 mod refinery;
+mod rehearse;
 mod round_trips;
 mod secrets;
 mod session_state;
