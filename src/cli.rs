@@ -66,6 +66,9 @@ pub(crate) enum Command {
         /// Stop after this version
         #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true)]
         target: Option<i64>,
+        /// Print the SQL that `up` would send, as a script for psql
+        #[arg(long)]
+        sql: bool,
     },
     /// Run what is pending in one transaction and roll back: time, locks, rewrites, rows of each statement
     Rehearse {

@@ -28,7 +28,8 @@ use crate::stop::Stop;
 pub use error::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
 pub use message::open;
 
-const RESTORE: &str = include_str!("restore.sql");
+/// Checks deferred constraints as a COMMIT would, and puts them back.
+pub(crate) const RESTORE: &str = include_str!("restore.sql");
 /// What a reset sends besides: session state that outlives a rollback.
 const RESET: &str = "RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES; ";
 /// What is being done when a run is written into the audit trail.

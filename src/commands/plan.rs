@@ -16,7 +16,13 @@ use schemagate::stop::Stop;
 
 use crate::cli::Format;
 
-pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format, stop: &Stop) -> Result<(), Error> {
+pub(crate) async fn run(
+    settings: &Settings,
+    target: Option<i64>,
+    sql: bool,
+    format: Format,
+    stop: &Stop,
+) -> Result<(), Error> {
     let set = super::load(settings)?;
     let mut run = super::run(settings, &set, stop)?;
     let looked = run.look(Need::Read).await?;
@@ -26,6 +32,14 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
     let reviewed = review(&plan.pending, &reading.half_done)?;
     refuse_existing(settings, &looked.session, &reading, &reviewed).await?;
     let batches = batches(reviewed, settings.atomicity);
+    if sql {
+        let script = run.script(&looked, &reading, &adoption, &batches)?;
+        looked.session.close().await;
+        return match format {
+            Format::Text => super::print(&[script.trim_end().to_owned()]),
+            Format::Json => super::print(&[serde_json::json!({ "sql": script }).to_string()]),
+        };
+    }
     let described = looked.session.server.place.clone();
     let place = Place {
         target: &described,

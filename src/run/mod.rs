@@ -2,6 +2,7 @@
 //! plans. What `up` and `adopt` do with them has files of its own; never prints.
 
 mod account;
+mod by_hand;
 mod lock;
 mod outcome;
 mod rehearse;

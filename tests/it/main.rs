@@ -31,6 +31,7 @@ mod new;
 mod no_transaction;
 mod output;
 mod plan;
+mod plan_sql;
 mod platforms;
 mod pooler;
 mod product_schema;
