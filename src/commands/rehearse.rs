@@ -23,7 +23,7 @@ pub(crate) async fn run(
     let printed = match format {
         AskedFormat::Text => super::print(&report::text(&rehearsed)),
         AskedFormat::Json => super::print(&[report::json(&rehearsed).to_string()]),
-        AskedFormat::Html => super::print(&report::text(&rehearsed)),
+        AskedFormat::Html => super::print(&[report::html(&rehearsed).trim_end().to_owned()]),
     };
     match rehearsed.failed {
         Some(error) => Err(error),

@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod failure;
 pub mod fit;
 mod hints;
+mod markup;
 pub mod plan;
 pub mod qualification;
 pub mod rehearsal;

@@ -478,3 +478,29 @@ fn html_is_for_rehearse_alone() {
     let outcome = Job::new().args(["plan", "--format", "html"]).run();
     outcome.assert_code(2).assert_stderr("--format html is for `rehearse` alone");
 }
+
+#[test]
+fn the_page_is_self_contained_and_drawn_to_scale() {
+    let database = Database::new();
+    shop(&database);
+    let folder = Migrations::new()
+        .file("V1__a.sql", "select pg_sleep(0.4); alter table orders add x int;")
+        .file("V2__b.sql", "select pg_sleep(0.4), '<script>'; select 1/0;");
+    let outcome = rehearse(&database, &folder, &["--format", "html"]);
+    outcome.assert_code(1);
+    let page = &outcome.stdout;
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    for address in ["http://", "https://", "src=", "<script", "url("] {
+        assert!(!page.contains(address), "{address}");
+    }
+    assert!(page.contains("&lt;script&gt;") && page.contains("division by zero (22012)"), "{page}");
+    // The bar of the table begins in the middle, where 250 to 950 is the whole batch, and ends with the batch.
+    let bar = page.lines().find(|line| line.starts_with("<rect") && line.contains("bar all")).unwrap();
+    let number = |name: &str| -> f64 {
+        let from = bar.split_once(&format!(" {name}=\"")).unwrap().1;
+        from.split_once('"').unwrap().0.parse().unwrap()
+    };
+    assert!((540.0..660.0).contains(&number("x")), "{bar}");
+    assert!((number("x") + number("width") - 950.0).abs() < 0.2, "{bar}");
+    assert!(page.contains("no reads, no writes: "), "{page}");
+}
