@@ -21,6 +21,8 @@ pub mod review;
 
 pub mod plan;
 
+pub mod weight;
+
 pub mod apply;
 
 pub mod rehearsal;

@@ -13,6 +13,7 @@ use schemagate::review::{Reviewed, review};
 use schemagate::run::plan_for;
 use schemagate::settings::Settings;
 use schemagate::stop::Stop;
+use schemagate::weight::weigh;
 
 use crate::cli::Format;
 
@@ -40,6 +41,8 @@ pub(crate) async fn run(
             Format::Json => super::print(&[serde_json::json!({ "sql": script }).to_string()]),
         };
     }
+    let pending: Vec<&Reviewed<'_>> = batches.iter().flat_map(|batch| &batch.migrations).collect();
+    let weighed = weigh(&looked.session, &pending).await?;
     let described = looked.session.server.place.clone();
     let place = Place {
         target: &described,
@@ -48,8 +51,8 @@ pub(crate) async fn run(
         half_done: &looked.reading.half_done,
     };
     let printed = match format {
-        Format::Text => super::print(&report::text(place, &plan, &adoption, &batches)),
-        Format::Json => super::print(&[report::json(place, &plan, &adoption, &batches).to_string()]),
+        Format::Text => super::print(&report::text(place, &plan, &adoption, &batches, &weighed)),
+        Format::Json => super::print(&[report::json(place, &plan, &adoption, &batches, &weighed).to_string()]),
     };
     looked.session.close().await;
     printed

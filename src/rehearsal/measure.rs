@@ -8,7 +8,8 @@ use crate::postgres::session::Rows as Answer;
 
 use super::relations::{Relations, number};
 use super::timeline::Shown;
-use super::{LockMode, Relation, Rows};
+use super::{Relation, Rows};
+use crate::effects::LockMode;
 
 const MEASURE: &str = include_str!("measure.sql");
 
@@ -46,7 +47,7 @@ impl Sample {
         for row in answer.get(1).into_iter().flatten() {
             let Some(oid) = number(row, 0) else { continue };
             let modes = row.get(1).and_then(Option::as_deref).unwrap_or_default();
-            sample.modes.extend(modes.split(',').filter_map(LockMode::read).map(|mode| (oid, mode)));
+            sample.modes.extend(modes.split(',').filter_map(LockMode::of_catalogue).map(|mode| (oid, mode)));
             sample.relations.insert(oid, (number(row, 2).unwrap_or(0), counts(row, 3)));
         }
         sample

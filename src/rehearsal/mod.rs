@@ -1,7 +1,6 @@
 //! Runs what is pending for real in one transaction and takes it back. In: batches, a session that holds the lock. Out:
 //! what each statement took, changed and said. Never commits.
 
-mod locks;
 mod measure;
 mod relations;
 mod timeline;
@@ -12,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::{self, ApplyError, Context, DatabaseState, MigrationFailure};
+use crate::effects::LockMode;
 use crate::plan::Batch;
 
-pub use locks::{Blocks, LockMode};
 pub use relations::{Relation, RelationKind};
 pub use timeline::Held;
 pub use traffic::{LOOK_AGAIN, OtherSession, traffic};

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{LockMode, Relation};
+use super::Relation;
+use crate::effects::{Blocks, LockMode};
 
 /// One lock of one batch.
 #[derive(Debug, Clone)]
@@ -105,7 +106,7 @@ impl Timeline {
         let mut seen = BTreeSet::new();
         let strongest = self.open.iter().rev().filter(|((oid, _), _)| seen.insert(*oid));
         let mut carried: Vec<_> = strongest
-            .filter(|((_, mode), (relation, _))| mode.blocks() > super::Blocks::Nothing && !relation.is_index())
+            .filter(|((_, mode), (relation, _))| mode.blocks() > Blocks::Neither && !relation.is_index())
             .map(|((_, mode), (relation, _))| (Arc::clone(relation), *mode))
             .collect();
         carried.sort_by(|a, b| a.0.name.cmp(&b.0.name));

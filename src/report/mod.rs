@@ -18,3 +18,4 @@ pub mod summary;
 pub mod table;
 pub mod termination;
 pub mod trail;
+mod weight;

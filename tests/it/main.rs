@@ -32,6 +32,7 @@ mod no_transaction;
 mod output;
 mod plan;
 mod plan_sql;
+mod plan_weight;
 mod platforms;
 mod pooler;
 mod product_schema;

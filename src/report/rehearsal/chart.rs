@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::html::class;
+use super::words::blocked;
 use super::worst::strongest;
-use crate::rehearsal::{Blocks, Held, LockMode, RehearsedBatch, RehearsedMigration};
+use crate::effects::{Blocks, LockMode};
+use crate::rehearsal::{Held, RehearsedBatch, RehearsedMigration};
 use crate::report::markup::escape;
 use crate::report::size::{bytes_text, precise};
 
@@ -129,7 +131,7 @@ fn row(svg: &mut String, batch: &RehearsedBatch, table: &Held, top: f64) {
          y2=\"{line:.1}\" class=\"row\"/>\n",
         name = escape(&table.relation.name),
         size = escape(&size),
-        mode = table.mode,
+        mode = table.mode.name(),
         lasts = escape(&precise(table.lasts())),
         since = escape(&table.taken_at),
         label = LABELS - 8.0,
@@ -160,8 +162,8 @@ fn row(svg: &mut String, batch: &RehearsedBatch, table: &Held, top: f64) {
 /// What is blocked and for how long: in the bar where it fits, else beside it.
 fn words(svg: &mut String, batch: &RehearsedBatch, table: &Held, worst: &Segment, top: f64) {
     let what = match worst.mode.blocks() {
-        Blocks::Nothing => worst.mode.name().to_lowercase(),
-        blocks => format!("no {}", blocks.words().replace(" and ", ", no ")),
+        Blocks::Neither => worst.mode.name().to_lowercase(),
+        blocks => format!("no {}", blocked(blocks).replace(" and ", ", no ")),
     };
     let label = format!("{what}: {}", precise(table.lasts()));
     let room = count(label.chars().count()) * LETTER + 8.0;

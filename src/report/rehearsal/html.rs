@@ -3,10 +3,12 @@
 
 use super::chart::chart;
 use super::text::{Told, end_lines, named, rows_text, told_rewrites};
+use super::words::{blocked, plain};
 use super::worst::strongest;
 use crate::apply::Progress;
+use crate::effects::Blocks;
 use crate::postgres::counted;
-use crate::rehearsal::{Blocks, Measured, Outcome, RehearsedBatch, RehearsedMigration};
+use crate::rehearsal::{Measured, Outcome, RehearsedBatch, RehearsedMigration};
 use crate::report::failure::Failure;
 use crate::report::markup::{css_string, escape};
 use crate::report::size::{bytes_text, precise, size_text};
@@ -41,11 +43,11 @@ fn facts(rehearsed: &Rehearsed) -> String {
     let worst = batches
         .iter()
         .flat_map(|batch| strongest(&batch.held))
-        .filter(|held| held.mode.blocks() > Blocks::Nothing)
+        .filter(|held| held.mode.blocks() > Blocks::Neither)
         .max_by_key(|held| (held.mode.blocks(), held.lasts()));
     let worst = worst.map_or_else(
         || "no table that existed is closed to reads or writes".to_owned(),
-        |held| format!("{} of {} for {}", held.mode.blocks().words(), held.relation, precise(held.lasts())),
+        |held| format!("{} of {} for {}", blocked(held.mode.blocks()), held.relation, precise(held.lasts())),
     );
     let files = format!("{} applied, {} pending", rehearsed.applied, rehearsed.pending + rehearsed.held_back);
     let mut rows = vec![
@@ -86,9 +88,10 @@ fn section(number: usize, batch: &RehearsedBatch) -> String {
         .iter()
         .map(|(relation, mode)| {
             format!(
-                "<p class=\"note\">{} is locked {mode} by an earlier batch still; whether this one locks it again is not seen. \
+                "<p class=\"note\">{} is locked {} by an earlier batch still; whether this one locks it again is not seen. \
                  <code>up</code> lets go of it in between.</p>\n",
-                escape(&relation.name)
+                escape(&relation.name),
+                mode.name()
             )
         })
         .collect();
@@ -131,7 +134,7 @@ fn row(measured: &Measured, told: &mut Told) -> String {
             "<li><span class=\"{class}\">{}</span> <b>{}</b>: {}</li>",
             mode.name(),
             escape(&named(relation)),
-            escape(mode.words())
+            escape(plain(*mode))
         ));
     }
     for rewrite in told_rewrites(measured) {
@@ -165,7 +168,7 @@ fn row(measured: &Measured, told: &mut Told) -> String {
 /// The class of what a lock blocks.
 pub(super) fn class(blocks: Blocks) -> &'static str {
     match blocks {
-        Blocks::Nothing => "free",
+        Blocks::Neither => "free",
         Blocks::Writes => "writes",
         Blocks::ReadsAndWrites => "all",
     }

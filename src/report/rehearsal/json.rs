@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::words::blocked;
 use super::worst::strongest;
 use crate::apply::Progress;
-use crate::rehearsal::{Held, LockMode, Measured, Outcome, RehearsedBatch, RehearsedMigration, Relation};
+use crate::effects::LockMode;
+use crate::rehearsal::{Held, Measured, Outcome, RehearsedBatch, RehearsedMigration, Relation};
 use crate::report::failure::Failure;
 use crate::report::size::precise_ms;
 use crate::run::Rehearsed;
@@ -99,7 +101,7 @@ fn lock(relation: &Relation, mode: LockMode) -> Value {
         "relation": relation.name,
         "kind": relation.kind.name(),
         "mode": mode.name(),
-        "blocks": mode.blocks().words(),
+        "blocks": blocked(mode.blocks()),
     })
 }
 

@@ -4,6 +4,7 @@ mod chart;
 mod html;
 mod json;
 mod text;
+mod words;
 mod worst;
 
 pub use html::html;

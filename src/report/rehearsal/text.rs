@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use super::words::{blocked, plain};
 use super::worst::strongest;
+use crate::effects::{Blocks, LockMode};
 use crate::postgres::{counted, duration_text};
-use crate::rehearsal::{
-    Blocks, LockMode, Measured, Outcome, RehearsedBatch, RehearsedMigration, Relation, Rewrite, Rows,
-};
+use crate::rehearsal::{Measured, Outcome, RehearsedBatch, RehearsedMigration, Relation, Rewrite, Rows};
 use crate::report::fit::harmless;
 use crate::report::size::{bytes_text, precise, size_text};
 use crate::report::table::align;
@@ -46,8 +46,9 @@ fn batch_lines(number: usize, batch: &RehearsedBatch) -> Vec<String> {
     }];
     for (relation, mode) in &batch.carried {
         lines.push(format!(
-            "  {relation} is locked {mode} by an earlier batch still, and whether this one locks it again is not seen; \
-             `up` lets go of it in between"
+            "  {relation} is locked {} by an earlier batch still, and whether this one locks it again is not seen; \
+             `up` lets go of it in between",
+            mode.name()
         ));
     }
     let mut told = Told::default();
@@ -57,7 +58,7 @@ fn batch_lines(number: usize, batch: &RehearsedBatch) -> Vec<String> {
         .map(|held| {
             let size = held.relation.size_bytes.map_or_else(String::new, bytes_text);
             let (relation, mode) = (held.relation.name.clone(), held.mode.name().to_owned());
-            let (blocks, lasts) = (held.mode.blocks().words().to_owned(), precise(held.lasts()));
+            let (blocks, lasts) = (blocked(held.mode.blocks()).to_owned(), precise(held.lasts()));
             vec![format!("  {relation}"), size, mode, blocks, lasts, held.taken_at.clone()]
         })
         .collect();
@@ -95,7 +96,9 @@ fn statement_lines(measured: &Measured, told: &mut Told) -> Vec<String> {
         precise(measured.elapsed)
     )];
     let locks = measured.locks.iter().filter(|(relation, mode)| told.is_news(relation, *mode));
-    lines.extend(locks.map(|(relation, mode)| format!("         locks {} {mode}: {}", named(relation), mode.words())));
+    lines.extend(
+        locks.map(|(relation, mode)| format!("         locks {} {}: {}", named(relation), mode.name(), plain(*mode))),
+    );
     lines.extend(told_rewrites(measured).map(|rewrite| {
         format!(
             "         rewrites {}: {} before, {} after",
@@ -125,7 +128,7 @@ impl Told {
     /// unless it blocks more.
     pub(super) fn is_news(&mut self, relation: &Relation, mode: LockMode) -> bool {
         let known = self.strongest.get(&relation.oid).is_some_and(|known| *known >= mode);
-        let with_its_table = relation.is_index() && (mode.blocks() == Blocks::Nothing || self.all_blocked);
+        let with_its_table = relation.is_index() && (mode.blocks() == Blocks::Neither || self.all_blocked);
         if known || with_its_table {
             return false;
         }
