@@ -25,7 +25,6 @@ use crate::review::ReviewError;
 use crate::settings::SettingsError;
 use crate::signing::KeyError;
 use crate::stop::StopReason;
-use crate::weight::WeighError;
 
 /// Why a command did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -209,15 +208,6 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
-}
-
-impl From<WeighError> for Error {
-    fn from(error: WeighError) -> Self {
-        match error {
-            WeighError::Read(source) => Self::Read(source),
-            WeighError::Query(source) => Self::Query { doing: "looking at the tables that are touched", source },
-        }
-    }
 }
 
 impl Error {

@@ -1,6 +1,7 @@
 //! Runs what is pending for real in one transaction and takes it back. In: batches, a session that holds the lock. Out:
 //! what each statement took, changed and said. Never commits.
 
+mod halt;
 mod measure;
 mod relations;
 mod timeline;

@@ -31,6 +31,7 @@ use crate::postgres::startup::Route;
 use crate::postgres::watch::{Watcher, patience};
 use crate::settings::Settings;
 use crate::stop::Stop;
+use crate::weight::WeighError;
 
 pub use outcome::UpToDate;
 pub use rehearse::{RehearsalWanted, Rehearsed};
@@ -237,5 +238,14 @@ pub fn plan_for<'b>(
 impl From<ApplyError> for Error {
     fn from(error: ApplyError) -> Self {
         Self::Apply(Box::new(error))
+    }
+}
+
+impl From<WeighError> for Error {
+    fn from(error: WeighError) -> Self {
+        match error {
+            WeighError::Read(source) => Self::Read(source),
+            WeighError::Query(source) => Self::Query { doing: "looking at the tables that are touched", source },
+        }
     }
 }
