@@ -20,7 +20,7 @@ pub(crate) struct Cli {
     /// Folder of migrations [default: SCHEMAGATE_MIGRATIONS, else the embedded set]
     #[arg(long, value_name = "DIR", global = true, value_parser = PathBufValueParser::new().try_map(folder))]
     pub(crate) migrations: Option<PathBuf>,
-    /// Shape of the result, or of the log of `up`; github is for `lint`
+    /// Shape of the result, or of the log of `up`; github is for `lint`, html is a page of `rehearse`
     #[arg(long, value_enum, global = true)]
     pub(crate) format: Option<AskedFormat>,
     #[command(subcommand)]
@@ -33,6 +33,7 @@ pub(crate) enum AskedFormat {
     Text,
     Json,
     Github,
+    Html,
 }
 
 /// Shape of the output of every command.
@@ -48,7 +49,7 @@ impl AskedFormat {
         match self {
             Self::Json => Format::Json,
             // No command but the one that has it gets this far with it.
-            Self::Text | Self::Github => Format::Text,
+            Self::Text | Self::Github | Self::Html => Format::Text,
         }
     }
 }
@@ -66,6 +67,18 @@ pub(crate) enum Command {
         /// Stop after this version
         #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true)]
         target: Option<i64>,
+        /// Print the SQL that `up` would send, as a script for psql
+        #[arg(long)]
+        sql: bool,
+    },
+    /// Run what is pending in one transaction and roll back: time, locks, rewrites, rows of each statement
+    Rehearse {
+        /// Stop after this version
+        #[arg(long, value_name = "VERSION", value_parser = version, allow_negative_numbers = true)]
+        target: Option<i64>,
+        /// Go on beside other sessions, which wait for the locks that are taken
+        #[arg(long)]
+        with_traffic: bool,
     },
     /// Show every migration: applied, pending, divergent, missing, ahead
     Status {
@@ -186,6 +199,9 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     match cli.format {
         Some(AskedFormat::Github) if !matches!(cli.command, Some(Command::Lint(_))) => {
             Err(Cli::command().error(ErrorKind::ArgumentConflict, "--format github is for `lint` alone"))
+        }
+        Some(AskedFormat::Html) if !matches!(cli.command, Some(Command::Rehearse { .. })) => {
+            Err(Cli::command().error(ErrorKind::ArgumentConflict, "--format html is for `rehearse` alone"))
         }
         _ => Ok(cli),
     }

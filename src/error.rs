@@ -21,6 +21,7 @@ use crate::postgres::soundness::Unsound;
 use crate::postgres::url::UrlError;
 use crate::postgres::{counted, duration_text};
 use crate::protocol::QualificationError;
+use crate::rehearsal::OtherSession;
 use crate::review::ReviewError;
 use crate::settings::SettingsError;
 use crate::signing::KeyError;
@@ -103,6 +104,12 @@ pub enum Error {
         waited: Duration,
         /// The state of the database.
         state: DatabaseState,
+    },
+    /// A rehearsal would take its locks beside sessions that have work to do.
+    #[error("other sessions are connected to this database: {}", counted(.sessions.len(), "session"))]
+    Traffic {
+        /// The sessions.
+        sessions: Vec<OtherSession>,
     },
     /// Applying failed.
     #[error(transparent)]
@@ -254,9 +261,11 @@ impl Error {
             Self::Settings(_) | Self::NoDatabaseUrl | Self::Url { .. } | Self::OldServer { .. } => {
                 ExitCode::Configuration
             }
-            Self::TransactionPooler { .. } | Self::UnreadableVariable { .. } | Self::Several(_) | Self::Key(_) => {
-                ExitCode::Configuration
-            }
+            Self::Traffic { .. }
+            | Self::TransactionPooler { .. }
+            | Self::UnreadableVariable { .. }
+            | Self::Several(_)
+            | Self::Key(_) => ExitCode::Configuration,
             Self::NotVerified { .. } => ExitCode::MigrationFailed,
             Self::NoEvidence { .. } => ExitCode::Refused,
             Self::Sign { .. } => ExitCode::TryAgain,

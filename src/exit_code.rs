@@ -81,7 +81,11 @@ pub const TABLE: &[Row] = &[
         "wrong password, a privilege is missing for schemagate's own statements, or the session is read-only",
         "no",
     ),
-    row(ExitCode::Configuration, "settings, URL, unknown database, TLS, or a transaction pooler in the way", "no"),
+    row(
+        ExitCode::Configuration,
+        "settings, URL, unknown database, TLS, a transaction pooler in the way, or other sessions beside a rehearsal",
+        "no",
+    ),
     row(ExitCode::Interrupted, "SIGINT: the running statement was cancelled and rolled back", "yes"),
     row(ExitCode::Terminated, "SIGTERM: the running statement was cancelled and rolled back", "yes"),
 ];

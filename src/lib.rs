@@ -25,7 +25,11 @@ pub mod plan;
 
 pub mod lint;
 
+pub mod weight;
+
 pub mod apply;
+
+pub mod rehearsal;
 
 pub mod exit_code;
 

@@ -152,7 +152,10 @@ async fn dispatch(
     match &cli.command {
         None => return commands::up::run(settings, None, stop, progress).await.map(Some),
         Some(Command::Up { target }) => return commands::up::run(settings, *target, stop, progress).await.map(Some),
-        Some(Command::Plan { target }) => commands::plan::run(settings, *target, format, stop).await?,
+        Some(Command::Plan { target, sql }) => commands::plan::run(settings, *target, *sql, format, stop).await?,
+        Some(Command::Rehearse { target, with_traffic }) => {
+            commands::rehearse::run(settings, *target, *with_traffic, asked, stop).await?;
+        }
         Some(Command::Status { check, wait }) => {
             let check = commands::status::Check { check: *check, wait: *wait };
             commands::status::run(settings, check, format, stop).await?;

@@ -287,6 +287,13 @@ pub struct Batch<'a> {
     pub transactional: bool,
 }
 
+impl Batch<'_> {
+    /// The file of a migration by its place in the batch.
+    pub(crate) fn file(&self, index: usize) -> &str {
+        self.migrations.get(index).map_or("", |reviewed| reviewed.migration.file())
+    }
+}
+
 /// Cuts the pending list: a run of transactional migrations is one batch, or one each; one that runs outside a
 /// transaction is a batch of its own.
 pub fn batches<'a>(pending: Vec<Reviewed<'a>>, atomicity: Atomicity) -> Vec<Batch<'a>> {

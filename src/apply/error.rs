@@ -188,7 +188,7 @@ pub enum ApplyError {
 
 impl ApplyError {
     /// A migration failed in its first attempt.
-    pub(super) fn migration(
+    pub(crate) fn migration(
         file: &str,
         phase: Phase,
         statement: Option<Statement>,
@@ -200,7 +200,7 @@ impl ApplyError {
     }
 
     /// A statement of our own failed, and the history alone says what that left.
-    pub(super) fn own(doing: &'static str, source: QueryError) -> Self {
+    pub(crate) fn own(doing: &'static str, source: QueryError) -> Self {
         Self::Own { doing, source, state: DatabaseState::Unknown }
     }
 }

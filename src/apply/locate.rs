@@ -9,7 +9,7 @@ use crate::review::Reviewed;
 use super::Statement;
 
 /// What the server does when it breaks the protocol counts as the file's failure: it must not be tried in a loop.
-pub(super) fn broken_protocol(reason: String) -> ServerError {
+pub(crate) fn broken_protocol(reason: String) -> ServerError {
     ServerError {
         severity: "ERROR".to_owned(),
         sqlstate: "08P01".to_owned(),
@@ -20,7 +20,7 @@ pub(super) fn broken_protocol(reason: String) -> ServerError {
 
 /// The failing statement: by the error's position, or, where it has none, by counting those that completed. `sent` is
 /// the part of the file that was sent; none is the whole.
-pub(super) fn locate(
+pub(crate) fn locate(
     reviewed: &Reviewed<'_>,
     sent: Option<Range<usize>>,
     completed: usize,

@@ -8,17 +8,18 @@ use crate::postgres::literal;
 use crate::postgres::lock::{LockKey, POINT_SQL};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
+use crate::review::Reviewed;
 
 use super::{Applied, ApplyError, Context, DatabaseState, Progress, RESET, RESTORE, RecoveryPoint};
 
 /// Of the record message, the place of the statement that says whether the transaction is still the batch's.
-pub(super) const FENCE: usize = 2;
+pub(crate) const FENCE: usize = 2;
 /// Of the record message, the statements before the check of deferred constraints.
-pub(super) const BEFORE_CONSTRAINTS: usize = 4;
+pub(crate) const BEFORE_CONSTRAINTS: usize = 4;
 
 /// Opens the transaction behind the fence and awaits its answer: were it to fail unseen, the files that follow in the
 /// pipeline would run without a transaction.
-pub(super) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<Opened, ApplyError> {
+pub(crate) async fn begin(context: &Context<'_>, progress: &Progress) -> Result<Opened, ApplyError> {
     match open(context.session, context.key).await {
         Ok(Some(opened)) => Ok(opened),
         Ok(None) => Err(ApplyError::LockLost { state: DatabaseState::between(progress) }),
@@ -65,7 +66,7 @@ pub(super) fn record_sql(context: &Context<'_>, migration: &Migration, id: &str)
 }
 
 /// As [`record_sql`], for a file behind which nothing is put back: what is written is proved with the COMMIT.
-pub(super) fn insert_sql(context: &Context<'_>, migration: &Migration, id: &str) -> String {
+fn insert_sql(context: &Context<'_>, migration: &Migration, id: &str) -> String {
     context.table.insert_sql(migration, id) + &mirrored(context, migration)
 }
 
@@ -73,6 +74,41 @@ pub(super) fn insert_sql(context: &Context<'_>, migration: &Migration, id: &str)
 fn mirrored(context: &Context<'_>, migration: &Migration) -> String {
     let row = context.mirror.as_ref().zip(migration.drizzle());
     row.map_or_else(String::new, |(mirror, row)| format!("; {}", mirror.record_sql(row)))
+}
+
+/// What must be put back behind a file, as far as is known of the transaction.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    /// Whether an event trigger may act on definitions.
+    event_triggers: bool,
+    /// Whether any constraint can be deferred.
+    deferrable: bool,
+}
+
+impl Closing {
+    pub(crate) fn new(opened: &Opened) -> Closing {
+        Closing { event_triggers: opened.event_triggers, deferrable: opened.deferrable }
+    }
+
+    /// The message that makes the history's table, if it is not there.
+    pub(crate) fn create_sql(&self, context: &Context<'_>) -> Option<String> {
+        let sql = context.create_sql()?;
+        // An event trigger acts on our definitions too.
+        Some(if self.event_triggers { format!("{sql}; RESET ALL; {}", context.settings_sql) } else { sql })
+    }
+
+    /// The message that follows a file. A file of definitions alone leaves nothing to put back: most releases of many small
+    /// files are made of these, and the server spends more on putting back than on a small table.
+    pub(crate) fn record_message(&mut self, context: &Context<'_>, reviewed: &Reviewed<'_>, id: &str) -> String {
+        let judgement = &reviewed.judgement;
+        self.deferrable |= judgement.may_defer || judgement.runs_unseen;
+        self.event_triggers |= judgement.runs_unseen;
+        let doubt = self.event_triggers || judgement.uncertain || context.quotes_differ;
+        if judgement.keeps_session && !doubt {
+            return insert_sql(context, reviewed.migration, id);
+        }
+        closing_message(context, &record_sql(context, reviewed.migration, id), id, self.deferrable)
+    }
 }
 
 /// The message that puts the session back and then runs `record`, in the transaction `id` or not at all. A file that
@@ -104,7 +140,7 @@ fn fence_sql(id: &str) -> String {
 
 /// The statements that write the run into the audit trail, once nothing but the COMMIT is left to do; nothing before the
 /// last batch. `measured` are of the open transaction.
-pub(super) fn trail_sql(
+pub(crate) fn trail_sql(
     context: &Context<'_>,
     progress: &Progress,
     done: Option<RunMigration>,
@@ -116,13 +152,13 @@ pub(super) fn trail_sql(
 }
 
 /// What the history must hold once the batch is committed; it fails where that is not so.
-pub(super) fn prove_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
+pub(crate) fn prove_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
     let migrations = batch.migrations.iter().map(|reviewed| reviewed.migration);
     context.table.prove_sql(migrations, context.rows + batch.migrations.len())
 }
 
 /// The rows of the batch as the history holds them, and the recovery point after it.
-pub(super) fn read_back_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
+pub(crate) fn read_back_sql(context: &Context<'_>, batch: &Batch<'_>) -> String {
     let versions = || batch.migrations.iter().map(|reviewed| reviewed.migration.version());
     let zero = Version::new(0);
     let (first, last) = (versions().min().unwrap_or(zero), versions().max().unwrap_or(zero));

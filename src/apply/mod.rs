@@ -1,15 +1,15 @@
 //! Runs batches against a session that holds the lock. In: batches, the history table, a session. Out: what was
 //! applied, or how it failed and what state that left. Never connects again and never decides whether to.
 
-mod blame;
+pub(crate) mod blame;
 mod error;
 mod index;
-mod locate;
-mod message;
+pub(crate) mod locate;
+pub(crate) mod message;
 mod no_transaction;
 mod part;
-mod transaction;
-mod wait;
+pub(crate) mod transaction;
+pub(crate) mod wait;
 
 use std::time::Duration;
 
@@ -28,13 +28,14 @@ use crate::stop::Stop;
 pub use error::{ApplyError, Cause, DatabaseState, MigrationFailure, Phase, Statement};
 pub use message::open;
 
-const RESTORE: &str = include_str!("restore.sql");
+/// Checks deferred constraints as a COMMIT would, and puts them back.
+pub(crate) const RESTORE: &str = include_str!("restore.sql");
 /// What a reset sends besides: session state that outlives a rollback.
 const RESET: &str = "RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES; ";
 /// What is being done when a run is written into the audit trail.
 pub const WRITING_TRAIL: &str = "writing the audit trail";
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(250);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What applying needs besides the batches.
 #[derive(Debug)]
@@ -72,14 +73,15 @@ pub struct Context<'a> {
 
 impl Context<'_> {
     /// What the first transaction makes before it records anything.
-    fn create_sql(&self) -> Option<String> {
+    pub(crate) fn create_sql(&self) -> Option<String> {
         let table = (!self.table.exists).then(|| self.table.create_sql());
         let mirror = self.mirror.as_ref().filter(|_| self.mirror_is_new).map(Mirror::create_sql);
         let statements: Vec<String> = table.into_iter().chain(mirror).collect();
         (!statements.is_empty()).then(|| statements.join("; "))
     }
 
-    fn created(&mut self) {
+    /// What [`Self::create_sql`] makes is there from now on.
+    pub(crate) fn created(&mut self) {
         self.table.exists = true;
         self.mirror_is_new = false;
     }
@@ -205,24 +207,34 @@ async fn run_batch(context: &mut Context<'_>, batch: &Batch<'_>, progress: &mut 
             failure.attempts = attempt;
             return Err(ApplyError::TableLocks(failure));
         }
-        let jittered = pause.mul_f64(rand::rng().random_range(0.75..1.25));
-        tracing::warn!(
-            attempt,
-            sqlstate = failure.error.sqlstate,
-            pause_ms = milliseconds(jittered),
-            "{}: {}{}; rolled back, attempt {} of {} follows",
-            failure.file,
-            failure.error.message,
-            failure.blocked.as_ref().map(|seen| format!(" ({})", seen.describe())).unwrap_or_default(),
-            attempt + 1,
-            context.attempts
-        );
-        put_back(context).await?;
-        let state = DatabaseState::between(progress);
-        context.stop.pause(jittered).await.map_err(|reason| ApplyError::Stopped { reason, during: None, state })?;
+        pause_before_another(context, &failure, pause, attempt, DatabaseState::between(progress)).await?;
         pause = (pause * 2).min(LONGEST_PAUSE);
         attempt += 1;
     }
+}
+
+/// Says that an attempt was lost, puts the session back and pauses.
+pub(crate) async fn pause_before_another(
+    context: &mut Context<'_>,
+    failure: &MigrationFailure,
+    pause: Duration,
+    attempt: u32,
+    state: DatabaseState,
+) -> Result<(), ApplyError> {
+    let jittered = pause.mul_f64(rand::rng().random_range(0.75..1.25));
+    tracing::warn!(
+        attempt,
+        sqlstate = failure.error.sqlstate,
+        pause_ms = milliseconds(jittered),
+        "{}: {}{}; rolled back, attempt {} of {} follows",
+        failure.file,
+        failure.error.message,
+        failure.blocked.as_ref().map(|seen| format!(" ({})", seen.describe())).unwrap_or_default(),
+        attempt + 1,
+        context.attempts
+    );
+    put_back(context).await?;
+    context.stop.pause(jittered).await.map_err(|reason| ApplyError::Stopped { reason, during: None, state })
 }
 
 /// The statements that put a session back, and our own settings after that.
@@ -231,7 +243,7 @@ pub fn put_back_sql(settings_sql: &str) -> String {
 }
 
 /// Puts the session back outside a transaction: prepared statements and temporary tables outlive a rollback.
-async fn put_back(context: &Context<'_>) -> Result<(), ApplyError> {
+pub(crate) async fn put_back(context: &Context<'_>) -> Result<(), ApplyError> {
     context
         .session
         .query(&put_back_sql(&context.settings_sql))

@@ -11,12 +11,10 @@ use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Reply, Rows};
-use crate::review::Reviewed;
 use crate::stop::StopReason;
 
-use super::message::{
-    FENCE, Opened, begin, closing_message, insert_sql, prove_sql, read_back_sql, record_sql, trail_sql,
-};
+use super::blame::{blame, left_its_transaction};
+use super::message::{Closing, FENCE, Opened, begin, prove_sql, read_back_sql, trail_sql};
 use super::wait::{Awaited, Ended, Wait, ask};
 use super::{Applied, ApplyError, Cause, Context, DatabaseState, Progress, RecoveryPoint, WRITING_TRAIL};
 
@@ -30,7 +28,7 @@ const PROVEN_AND_COMMITTED: usize = 2;
 
 /// What a message in flight is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     CreateTable,
     File(usize),
     Encoding(usize),
@@ -47,11 +45,11 @@ struct InFlight {
 }
 
 /// How a message ended, where it did not end well.
-pub(super) struct Failed {
-    pub(super) part: Part,
-    pub(super) completed: usize,
-    statements: Vec<Rows>,
-    pub(super) error: QueryError,
+pub(crate) struct Failed {
+    pub(crate) part: Part,
+    pub(crate) completed: usize,
+    pub(crate) statements: Vec<Rows>,
+    pub(crate) error: QueryError,
 }
 
 /// Why the batch ends without a COMMIT.
@@ -77,10 +75,7 @@ pub(super) struct Transaction<'run, 'context> {
     elapsed: Vec<Duration>,
     /// SHA-256 of the files sent, for the audit trail.
     hashes: Vec<Option<String>>,
-    /// Whether an event trigger may act on definitions.
-    event_triggers: bool,
-    /// Whether any constraint can be deferred, as far as is known.
-    deferrable: bool,
+    closing: Closing,
     /// Whether COMMIT is on its way.
     commit_sent: bool,
     /// Whether the COMMIT itself failed, which ends the transaction.
@@ -94,7 +89,9 @@ pub(super) async fn run(
     batch: &Batch<'_>,
     progress: &mut Progress,
 ) -> Result<(), ApplyError> {
-    let Opened { id, before, event_triggers, deferrable } = begin(context, progress).await?;
+    let opened = begin(context, progress).await?;
+    let closing = Closing::new(&opened);
+    let Opened { id, before, .. } = opened;
     progress.begin(before);
     let wait = Wait::new(&context.stop);
     let mut transaction = Transaction {
@@ -106,8 +103,7 @@ pub(super) async fn run(
         turn: Instant::now(),
         elapsed: Vec::with_capacity(batch.migrations.len()),
         hashes: Vec::with_capacity(batch.migrations.len()),
-        event_triggers,
-        deferrable,
+        closing,
         commit_sent: false,
         over: false,
         committed: None,
@@ -132,7 +128,7 @@ impl Failed {
     }
 
     /// Whether the record's fence found another transaction than the batch's.
-    fn outside(&self) -> bool {
+    pub(crate) fn outside(&self) -> bool {
         let inside = self.statements.get(FENCE).and_then(|rows| rows.first()).and_then(|row| row.first());
         matches!(self.part, Part::Record(_)) && inside.and_then(Option::as_deref) == Some("f")
     }
@@ -141,11 +137,7 @@ impl Failed {
 impl Transaction<'_, '_> {
     /// Sends everything, reading answers only as the window asks for it.
     async fn pipeline(&mut self, id: &str, progress: &Progress) -> Result<(), Halt> {
-        if let Some(mut sql) = self.context.create_sql() {
-            if self.event_triggers {
-                // It acts on our definitions too.
-                sql = format!("{sql}; RESET ALL; {}", self.context.settings_sql);
-            }
+        if let Some(sql) = self.closing.create_sql(self.context) {
             self.send(Part::CreateTable, &sql).await?;
         }
         for (index, reviewed) in self.batch.migrations.iter().enumerate() {
@@ -157,7 +149,7 @@ impl Transaction<'_, '_> {
             self.send(Part::File(index), &reviewed.judgement.sent(Migration::statements_text(&text))).await?;
             self.hashes.push(self.context.trail.as_ref().map(|_| sha256(&text)));
             drop(text);
-            let record = self.record(reviewed, id);
+            let record = self.closing.record_message(self.context, reviewed, id);
             if !record.is_ascii() {
                 // The server reads a message in the encoding that the file may have set.
                 self.send(Part::Encoding(index), "RESET client_encoding").await?;
@@ -176,19 +168,6 @@ impl Transaction<'_, '_> {
         self.send(Part::Commit, &commit).await?;
         self.commit_sent = true;
         self.drain().await
-    }
-
-    /// The message that follows a file. A file of definitions alone leaves nothing to put back: most releases of many small
-    /// files are made of these, and the server spends more on putting back than on a small table.
-    fn record(&mut self, reviewed: &Reviewed<'_>, id: &str) -> String {
-        let judgement = &reviewed.judgement;
-        self.deferrable |= judgement.may_defer || judgement.runs_unseen;
-        self.event_triggers |= judgement.runs_unseen;
-        let doubt = self.event_triggers || judgement.uncertain || self.context.quotes_differ;
-        if judgement.keeps_session && !doubt {
-            return insert_sql(self.context, reviewed.migration, id);
-        }
-        closing_message(self.context, &record_sql(self.context, reviewed.migration, id), id, self.deferrable)
     }
 
     /// The migrations of the batch, whose times only the server knows while they are on their way.
@@ -288,8 +267,8 @@ impl Transaction<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn file(&self, index: usize) -> &str {
-        self.batch.migrations.get(index).map_or("", |reviewed| reviewed.migration.file())
+    fn file(&self, index: usize) -> &str {
+        self.batch.file(index)
     }
 
     fn describe(&self, part: Part) -> String {
@@ -338,7 +317,7 @@ impl Transaction<'_, '_> {
         if let Halt::Failed(failed) = &halt {
             self.over = failed.part == Part::Commit && failed.completed + 1 >= PROVEN_AND_COMMITTED;
             if failed.outside() {
-                return self.left_its_transaction(failed.part);
+                return left_its_transaction(self.batch, failed.part);
             }
             if matches!(failed.error, QueryError::Lost { .. }) {
                 return ApplyError::own("applying the batch", failed.error.clone());
@@ -357,7 +336,7 @@ impl Transaction<'_, '_> {
         match (halt, self.wait.stopping()) {
             (Halt::Changed(source), _) => ApplyError::Changed { source, state },
             (_, Some(reason)) => ApplyError::Stopped { reason, during: self.wait.during(), state },
-            (Halt::Failed(failed), None) => self.failure(*failed, state),
+            (Halt::Failed(failed), None) => blame(self.batch, *failed, state),
             // Both are made only once there is a reason.
             (Halt::Stopped | Halt::Abandoned, None) => {
                 ApplyError::Stopped { reason: StopReason::Terminate, during: None, state }

@@ -19,7 +19,7 @@ const CANCEL_AGAIN: Duration = Duration::from_millis(250);
 
 /// How an answer ended, where it did not end well.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// The message failed.
     Failed {
         /// How many of its statements had completed.
@@ -35,16 +35,16 @@ pub(super) enum Ended {
 
 /// What is awaited, and how.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Awaited<'a> {
+pub(crate) struct Awaited<'a> {
     /// Its name in the log.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// Whether its rows are wanted.
-    pub(super) keep_rows: bool,
+    pub(crate) keep_rows: bool,
 }
 
 /// The waiting of one batch: it remembers that the run is to stop.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub(crate) struct Wait {
     stop: Stop,
     stopping: Option<(StopReason, Instant)>,
     /// Whether the word to stop only bounds the wait.
@@ -54,37 +54,37 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    pub(super) fn new(stop: &Stop) -> Self {
+    pub(crate) fn new(stop: &Stop) -> Self {
         Self { stop: stop.clone(), stopping: None, deaf: false, during: None }
     }
 
     /// For what is to be finished, whatever comes: it ends with its answer, or with the patience of a stop.
-    pub(super) fn deaf(stop: &Stop) -> Self {
+    pub(crate) fn deaf(stop: &Stop) -> Self {
         Self { deaf: true, ..Self::new(stop) }
     }
 
     /// Why the batch is to stop, once it is.
-    pub(super) fn stopping(&self) -> Option<StopReason> {
+    pub(crate) fn stopping(&self) -> Option<StopReason> {
         self.stopping.map(|(reason, _)| reason)
     }
 
     /// What ran when the word to stop came.
-    pub(super) fn during(&self) -> Option<String> {
+    pub(crate) fn during(&self) -> Option<String> {
         self.during.clone()
     }
 
     /// Why the run is to stop, also where this wait has not been told yet.
-    pub(super) fn told(&self) -> Option<StopReason> {
+    pub(crate) fn told(&self) -> Option<StopReason> {
         self.stop.reason()
     }
 
     /// How long the server still has to undo what it did: one span for all answers of a batch that is to stop.
-    pub(super) fn patience(&self) -> Duration {
+    pub(crate) fn patience(&self) -> Duration {
         self.stopping.map_or(STOP_PATIENCE, |(_, since)| STOP_PATIENCE.saturating_sub(since.elapsed()))
     }
 
     /// Takes the word to stop, if it has come, and asks the server to cancel what runs.
-    pub(super) fn heed(&mut self, context: &Context<'_>) -> Option<StopReason> {
+    pub(crate) fn heed(&mut self, context: &Context<'_>) -> Option<StopReason> {
         if self.stopping.is_none()
             && let Some(reason) = self.stop.reason()
         {
@@ -104,7 +104,7 @@ impl Wait {
     }
 
     /// Awaits the whole answer.
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         &mut self,
         context: &Context<'_>,
         reply: &mut Reply,
@@ -145,8 +145,38 @@ impl Wait {
     }
 }
 
+impl Wait {
+    /// Awaits anything else that the session does, as an answer is awaited; nothing where the run is to stop and the
+    /// server did not end it in time.
+    pub(crate) async fn done<T>(
+        &mut self,
+        context: &Context<'_>,
+        name: &str,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        let mut look = Instant::now() + context.patience;
+        loop {
+            let due = if self.stopping.is_some() { Instant::now() + CANCEL_AGAIN } else { look };
+            tokio::select! {
+                biased;
+                reason = self.stop.wait(), if self.stopping.is_none() => self.begin_stop(reason, context, Some(name)),
+                done = &mut work => return Some(done),
+                () = tokio::time::sleep_until(due) => match self.stopping {
+                    Some((_, since)) if since.elapsed() >= STOP_PATIENCE => return None,
+                    Some(_) => cancel(context),
+                    None => {
+                        context.watcher.look(name);
+                        look = Instant::now() + LONGEST_SILENCE;
+                    }
+                },
+            }
+        }
+    }
+}
+
 /// Sends a message of our own and awaits its answer as a file's is awaited.
-pub(super) async fn ask(context: &Context<'_>, wait: &mut Wait, name: &str, sql: &str) -> Result<Vec<Rows>, Ended> {
+pub(crate) async fn ask(context: &Context<'_>, wait: &mut Wait, name: &str, sql: &str) -> Result<Vec<Rows>, Ended> {
     let sent = context.session.send(sql).await;
     let mut reply = sent.map_err(|error| Ended::Failed { completed: 0, statements: Vec::new(), error })?;
     wait.answer(context, &mut reply, Awaited { name, keep_rows: true }).await

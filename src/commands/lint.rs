@@ -21,7 +21,7 @@ pub(crate) fn run(settings: &Settings, arguments: &LintArguments, format: AskedF
     let found = lint(&set, &options)?;
     let since = options.since.as_deref();
     super::print(&match format {
-        AskedFormat::Text => report::text(&found, since),
+        AskedFormat::Text | AskedFormat::Html => report::text(&found, since),
         AskedFormat::Json => vec![report::json(&found, since).to_string()],
         AskedFormat::Github => report::github(&found, &from_checkout(settings.migrations.as_deref()), since),
     })?;

@@ -6,6 +6,7 @@ pub(crate) mod lint;
 pub(crate) mod new;
 pub(crate) mod plan;
 pub(crate) mod qualify;
+pub(crate) mod rehearse;
 pub(crate) mod status;
 pub(crate) mod up;
 

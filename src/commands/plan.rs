@@ -13,10 +13,17 @@ use schemagate::review::{Reviewed, review};
 use schemagate::run::plan_for;
 use schemagate::settings::Settings;
 use schemagate::stop::Stop;
+use schemagate::weight::weigh;
 
 use crate::cli::Format;
 
-pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format, stop: &Stop) -> Result<(), Error> {
+pub(crate) async fn run(
+    settings: &Settings,
+    target: Option<i64>,
+    sql: bool,
+    format: Format,
+    stop: &Stop,
+) -> Result<(), Error> {
     let set = super::load(settings)?;
     let mut run = super::run(settings, &set, stop)?;
     let looked = run.look(Need::Read).await?;
@@ -26,6 +33,16 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
     let reviewed = review(&plan.pending, &reading.half_done)?;
     refuse_existing(settings, &looked.session, &reading, &reviewed).await?;
     let batches = batches(reviewed, settings.atomicity);
+    if sql {
+        let script = run.script(&looked, &reading, &adoption, &batches)?;
+        looked.session.close().await;
+        return match format {
+            Format::Text => super::print(&[script.trim_end().to_owned()]),
+            Format::Json => super::print(&[serde_json::json!({ "sql": script }).to_string()]),
+        };
+    }
+    let pending: Vec<&Reviewed<'_>> = batches.iter().flat_map(|batch| &batch.migrations).collect();
+    let weighed = weigh(&looked.session, &pending).await?;
     let described = looked.session.server.place.clone();
     let place = Place {
         target: &described,
@@ -34,8 +51,8 @@ pub(crate) async fn run(settings: &Settings, target: Option<i64>, format: Format
         half_done: &looked.reading.half_done,
     };
     let printed = match format {
-        Format::Text => super::print(&report::text(place, &plan, &adoption, &batches)),
-        Format::Json => super::print(&[report::json(place, &plan, &adoption, &batches).to_string()]),
+        Format::Text => super::print(&report::text(place, &plan, &adoption, &batches, &weighed)),
+        Format::Json => super::print(&[report::json(place, &plan, &adoption, &batches, &weighed).to_string()]),
     };
     looked.session.close().await;
     printed

@@ -45,9 +45,10 @@ fn place(error: &Error) -> usize {
         Error::NotVerified { .. } => 30,
         Error::NoEvidence { .. } => 31,
         Error::Lint(_) => 32,
+        Error::Traffic { .. } => 33,
     }
 }
-const VARIANTS: usize = 33;
+const VARIANTS: usize = 34;
 
 fn server(sqlstate: &str) -> ServerError {
     ServerError {
@@ -155,6 +156,7 @@ fn looking() -> Vec<(Error, u8)> {
         (Error::ReadOnlySession, 77),
         (Error::TransactionPooler { unpooled_url_set: false }, 78),
         (Error::TablesExist { tables: Vec::new() }, 65),
+        (Error::Traffic { sessions: Vec::new() }, 78),
         (Error::LockHeld { holder: None, waited: Duration::ZERO, state: DatabaseState::Unchanged }, 75),
         (own("42501"), 77),
         (own("25006"), 77),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio_postgres::{AsyncMessage, Connection};
 
 use super::server_error::{ServerError, chain};
-use super::session::{Driver, ServerFacts};
+use super::session::{Driver, Notices, ServerFacts};
 use super::transport::{Endpoint, Transport};
 
 /// What the server said of itself during the handshake.
@@ -40,10 +40,12 @@ where
 {
     let last_word = Arc::new(Mutex::new(None));
     let heard = Arc::clone(&last_word);
+    let notices = Notices::default();
+    let kept = Arc::clone(&notices);
     let task = tokio::spawn(async move {
         loop {
             match std::future::poll_fn(|context| connection.poll_message(context)).await {
-                Some(Ok(AsyncMessage::Notice(notice))) => tell_notice(&ServerError::from(&notice)),
+                Some(Ok(AsyncMessage::Notice(notice))) => hear(&kept, ServerError::from(&notice)),
                 Some(Ok(_)) => {}
                 // This says only what the statement under way says too, and would hide the server's reason there.
                 Some(Err(error)) if error.is_closed() => return,
@@ -59,7 +61,14 @@ where
             }
         }
     });
-    Driver { task, last_word }
+    Driver { task, last_word, notices }
+}
+
+fn hear(kept: &Notices, notice: ServerError) {
+    match kept.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        Some(kept) => kept.push(notice),
+        None => tell_notice(&notice),
+    }
 }
 
 fn tell_notice(notice: &ServerError) {

@@ -91,6 +91,11 @@ impl LockKey {
         )
     }
 
+    /// Tries the session lock: an expression.
+    pub fn try_only_sql(self) -> String {
+        format!("pg_catalog.pg_try_advisory_lock({})", self.arguments())
+    }
+
     /// Reads the answer to [`LockKey::try_sql`]: whether the lock is ours now, and who else holds it.
     pub fn read_try(tried: &Rows, holders: &Rows) -> (bool, Option<Holder>) {
         let ours = tried.first().and_then(|row| row.first()).and_then(Option::as_deref) == Some("t");

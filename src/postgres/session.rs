@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow, SimpleQueryStream};
 
 use super::cancel::Canceller;
-use super::server_error::QueryError;
+use super::server_error::{QueryError, ServerError};
 use super::startup::Route;
 
 const RECOVERY_SQL: &str =
@@ -76,7 +76,11 @@ pub struct Session {
 pub(super) struct Driver {
     pub(super) task: JoinHandle<()>,
     pub(super) last_word: Arc<Mutex<Option<String>>>,
+    pub(super) notices: Notices,
 }
+
+/// What the server said besides, kept for whoever asks; none where it goes to the log.
+pub(super) type Notices = Arc<Mutex<Option<Vec<ServerError>>>>;
 
 impl Drop for Driver {
     fn drop(&mut self) {
@@ -111,6 +115,27 @@ impl Session {
     /// [`QueryError`], whatever ended the message.
     pub async fn query(&self, sql: &str) -> Result<Vec<Rows>, QueryError> {
         self.send(sql).await?.collect().await.into_result()
+    }
+
+    /// Runs one statement by the extended protocol, whose messages cannot hold more than one: the server refuses a
+    /// second. Gives the number of rows of its command tag.
+    ///
+    /// # Errors
+    /// [`QueryError`], whatever ended the statement.
+    pub async fn execute_one(&self, sql: &str) -> Result<u64, QueryError> {
+        let ears = Ears { route: self.route, last_word: Arc::clone(&self.driver.last_word) };
+        self.client.execute_typed(sql, &[]).await.map_err(|error| ears.explain(error.into()))
+    }
+
+    /// Keeps the server's warnings and notices from now on instead of logging them.
+    pub fn keep_notices(&self) {
+        *self.driver.notices.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// Takes what was kept since the last time.
+    pub fn take_notices(&self) -> Vec<ServerError> {
+        let mut notices = self.driver.notices.lock().unwrap_or_else(PoisonError::into_inner);
+        notices.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Asks the server itself whether it is in recovery and whether transactions are read-only by default.

@@ -90,6 +90,8 @@ const BRIEF_LINES: usize = 5;
 const UNTOUCHED: &str = "nothing was changed";
 const NOT_VERIFIED: &str = "do not rely on it; take it again from where it was written, or from its archive";
 const NO_EVIDENCE: &str = "name a record (EV-….jws), the folder of a package, the folder that `qualify --evidence` wrote, or an exported trail";
+const TRAFFIC: &str = "a rehearsal takes the locks that it reports, and they would wait: rehearse on a copy of the database, end \
+                       these sessions, or say --with-traffic";
 const MEND_FILES: &str = "mend the files named, each as its own hint says, and deploy again";
 
 const TABLES_EXIST: [&str; 3] = [
@@ -177,6 +179,9 @@ fn details(error: &Error) -> Details {
         Error::TransactionPooler { unpooled_url_set } => untouched(&[pooler_hint(*unpooled_url_set)]),
         Error::TablesExist { .. } => untouched(&TABLES_EXIST),
         Error::LockHeld { holder, state, .. } => lock_held_details(holder.as_deref(), state),
+        Error::Traffic { sessions } => {
+            (sessions.iter().map(ToString::to_string).collect(), UNTOUCHED.to_owned(), vec![TRAFFIC.to_owned()])
+        }
         Error::Apply(error) => apply_details(error),
         Error::SessionLost { .. } => session_lost_details(),
         Error::NotBack { source, state, .. } => {

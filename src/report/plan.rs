@@ -4,12 +4,23 @@ use serde_json::{Value, json};
 
 use super::status::Place;
 use super::table::align;
+use super::weight;
 use crate::adopt::Adoption;
 use crate::plan::{Batch, Plan};
 use crate::postgres::counted;
+use crate::weight::Weighed;
+
+/// How many statements of a migration are shown.
+const SHOWN: usize = 3;
 
 /// The plan as lines.
-pub fn text(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches: &[Batch<'_>]) -> Vec<String> {
+pub fn text(
+    place: Place<'_>,
+    plan: &Plan<'_>,
+    adoption: &Adoption<'_>,
+    batches: &[Batch<'_>],
+    weighed: &Weighed,
+) -> Vec<String> {
     let exists = if place.table.exists { "" } else { " (will be created)" };
     let mut lines = vec![
         format!("database  {} (PostgreSQL {})", place.target, place.server_version),
@@ -19,6 +30,7 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches:
     if !adoption.is_empty() {
         lines.push(format!("adopted   {}", adoption.describe("Drizzle's history")));
     }
+    let mut short = weighed.statements.iter();
     for (number, batch) in batches.iter().enumerate() {
         lines.push(String::new());
         lines.push(format!("batch {}: {}", number + 1, promise(batch)));
@@ -30,11 +42,13 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches:
                     format!("  {}", reviewed.migration.file()),
                     reviewed.judgement.statements.to_string(),
                     reviewed.migration.size_bytes().to_string(),
+                    short.next().map_or_else(String::new, |short| in_one_line(short)),
                 ]
             })
             .collect();
-        lines.extend(align(&["  MIGRATION", "STATEMENTS", "BYTES"], &rows));
+        lines.extend(align(&["  MIGRATION", "STATEMENTS", "BYTES", "WHAT"], &rows));
     }
+    lines.extend(weight::lines(weighed));
     lines.push(String::new());
     lines.push(match plan.pending.len() {
         0 if plan.held_back > 0 => "nothing to do up to the target".to_owned(),
@@ -54,6 +68,15 @@ pub fn text(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches:
     lines
 }
 
+/// The first statements of a migration, and how many follow.
+fn in_one_line(short: &[String]) -> String {
+    let shown = short.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match short.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
 fn promise(batch: &Batch<'_>) -> &'static str {
     if batch.migrations.first().is_some_and(|reviewed| reviewed.half_done) {
         return "not all or nothing, and half done: what stands before its COMMIT is committed; `up` goes on behind it";
@@ -70,7 +93,14 @@ fn promise(batch: &Batch<'_>) -> &'static str {
 }
 
 /// The plan as a document.
-pub fn json(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches: &[Batch<'_>]) -> Value {
+pub fn json(
+    place: Place<'_>,
+    plan: &Plan<'_>,
+    adoption: &Adoption<'_>,
+    batches: &[Batch<'_>],
+    weighed: &Weighed,
+) -> Value {
+    let mut short = weighed.statements.iter();
     let batches: Vec<Value> = batches
         .iter()
         .map(|batch| {
@@ -84,10 +114,11 @@ pub fn json(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches:
                         "statements": reviewed.judgement.statements,
                         "size_bytes": reviewed.migration.size_bytes(),
                         "half_done": reviewed.half_done,
+                        "what": short.next(),
                     })
                 })
                 .collect();
-            json!({ "transactional": batch.transactional, "migrations": migrations })
+            json!({ "transactional": batch.transactional, "promise": promise(batch), "migrations": migrations })
         })
         .collect();
     json!({
@@ -102,5 +133,7 @@ pub fn json(place: Place<'_>, plan: &Plan<'_>, adoption: &Adoption<'_>, batches:
         "held_back": plan.held_back,
         "ahead": plan.ahead.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "batches": batches,
+        "tables": weight::tables_json(weighed),
+        "judgements": weight::judgements_json(weighed),
     })
 }

@@ -2,8 +2,10 @@
 //! plans. What `up` and `adopt` do with them has files of its own; never prints.
 
 mod account;
+mod by_hand;
 mod lock;
 mod outcome;
+mod rehearse;
 mod take_over;
 mod up;
 
@@ -13,9 +15,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::adopt::renumber;
-use crate::apply::{ApplyError, DatabaseState};
+use crate::apply::{self, ApplyError, DatabaseState};
 use crate::error::Error;
-use crate::history::runs::{self, Trail};
+use crate::history::runs::{self, Trail, TrailWriter};
 use crate::history::{self, HistoryError, Reading};
 use crate::migrations::{MigrationSet, Origin, Version, VersionWidth};
 use crate::plan::{self, Plan, Rules};
@@ -26,10 +28,13 @@ use crate::postgres::pooler::{Pooling, probe};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::{Rows, Session};
 use crate::postgres::startup::Route;
+use crate::postgres::watch::{Watcher, patience};
 use crate::settings::Settings;
 use crate::stop::Stop;
+use crate::weight::WeighError;
 
 pub use outcome::UpToDate;
+pub use rehearse::{RehearsalWanted, Rehearsed};
 pub use take_over::{AdoptReport, Wanted};
 
 /// The least that a server gets for the first answer; our own `lock_timeout` ends before.
@@ -171,6 +176,33 @@ impl Run<'_> {
         }
     }
 
+    /// What applying and rehearsing need of a run.
+    fn context<'c>(
+        &self,
+        session: &'c Session,
+        locked: &lock::Locked,
+        key: LockKey,
+        trail: Option<TrailWriter>,
+        watcher: &'c Watcher,
+    ) -> apply::Context<'c> {
+        apply::Context {
+            session,
+            table: locked.reading.table.clone(),
+            rows: locked.reading.applied.len(),
+            mirror: self.mirror(&locked.reading),
+            mirror_is_new: locked.reading.drizzle.is_none(),
+            trail,
+            last: false,
+            key,
+            settings_sql: self.settings_sql(session),
+            quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),
+            watcher,
+            patience: patience(locked.lock_timeout),
+            attempts: self.settings.lock_attempts,
+            stop: self.stop.clone(),
+        }
+    }
+
     fn settings_sql(&self, session: &Session) -> String {
         self.dialer.parameters().statements(session.route, session.server.major_version)
     }
@@ -206,5 +238,14 @@ pub fn plan_for<'b>(
 impl From<ApplyError> for Error {
     fn from(error: ApplyError) -> Self {
         Self::Apply(Box::new(error))
+    }
+}
+
+impl From<WeighError> for Error {
+    fn from(error: WeighError) -> Self {
+        match error {
+            WeighError::Read(source) => Self::Read(source),
+            WeighError::Query(source) => Self::Query { doing: "looking at the tables that are touched", source },
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::postgres::attempt::ConnectError;
 use crate::postgres::connect::Need;
 use crate::postgres::lock::LockKey;
 use crate::postgres::session::Session;
-use crate::postgres::watch::{Watcher, patience};
+use crate::postgres::watch::Watcher;
 use crate::review::{self, Reviewed};
 
 /// A session lost so often without a newly recorded migration is lost for good: a migration that crashes its server
@@ -208,22 +208,7 @@ impl Run<'_> {
         progress: &mut Progress,
     ) -> Result<(), Error> {
         let watcher = Watcher::start(Arc::clone(&self.dialer), locked.reading.backend_pid, self.stop.clone());
-        let mut context = apply::Context {
-            session,
-            table: locked.reading.table.clone(),
-            rows: locked.reading.applied.len(),
-            mirror: self.mirror(&locked.reading),
-            mirror_is_new: locked.reading.drizzle.is_none(),
-            trail,
-            last: false,
-            key,
-            settings_sql: self.settings_sql(session),
-            quotes_differ: self.dialer.parameters().url_names("standard_conforming_strings"),
-            watcher: &watcher,
-            patience: patience(locked.lock_timeout),
-            attempts: self.settings.lock_attempts,
-            stop: self.stop.clone(),
-        };
+        let mut context = self.context(session, locked, key, trail, &watcher);
         let batches = plan::batches(reviewed, self.settings.atomicity);
         let applied = apply::apply(&mut context, &batches, progress).await;
         progress.note_lock_waits(watcher.lock_waits());
@@ -294,7 +279,7 @@ fn applied_of(migration: &Migration) -> Applied {
 }
 
 /// The plan under the lock is the one that counts; what was reviewed for the first one is not read again.
-fn still_pending<'a>(
+pub(super) fn still_pending<'a>(
     plan: &Plan<'a>,
     reviewed: Vec<Reviewed<'a>>,
     half_done: &[HalfDone],

@@ -76,7 +76,7 @@ fn shell_syntax_gets_the_hint_that_no_shell_is_involved() {
 fn an_unknown_command_is_answered_with_the_nearest_or_with_all() {
     assert!(wrong(&["staus"]).contains("a similar subcommand exists: 'status'"));
     assert!(wrong(&["migrate"]).contains(
-        "hint: the commands are up, plan, status, adopt, qualify, lint, new, evidence; without one it is up"
+        "hint: the commands are up, plan, rehearse, status, adopt, qualify, lint, new, evidence; without one it is up"
     ));
     assert!(wrong(&["--migration", "x"]).contains("a similar argument exists: '--migrations'"));
 }
@@ -84,7 +84,7 @@ fn an_unknown_command_is_answered_with_the_nearest_or_with_all() {
 #[test]
 fn a_wrong_value_is_answered_with_the_right_ones() {
     let told = wrong(&["--format", "jsn"]);
-    assert!(told.contains("[possible values: text, json, github]") && told.contains("'json'"), "{told}");
+    assert!(told.contains("[possible values: text, json, github, html]") && told.contains("'json'"), "{told}");
     for target in ["V12", "-1", "12__orders", "99999999999999999999"] {
         assert!(wrong(&["up", "--target", target]).contains("such as 12 for V12__orders.sql"), "{target}");
     }

@@ -112,15 +112,15 @@ fn plan_and_status_tell_people_how_things_stand() {
         let text = version.replace_all(&outcome.stdout, "(PostgreSQL [version])").into_owned();
         redact(&checksum.replace_all(&text, "[checksum]            "))
     };
-    insta::assert_snapshot!(shown(&["plan"]), @r"
+    insta::assert_snapshot!(shown(&["plan"]), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__ (will be created)
     files     0 applied, 2 pending
 
     batch 1: one transaction, all or nothing
-      MIGRATION  STATEMENTS  BYTES
-      V1__a.sql  1           17
-      V2__b.sql  1           17
+      MIGRATION  STATEMENTS  BYTES  WHAT
+      V1__a.sql  1           17     create table a ()
+      V2__b.sql  1           17     create table b ()
 
     `schemagate up` would apply 2 migrations in 1 batch
     ");
@@ -154,14 +154,18 @@ fn plan_and_status_tell_people_how_things_stand() {
     RUN  FINISHED                     OUTCOME  EXIT  MIGRATIONS  ROLE      COMMIT
     1    [time]  applied  0     V1–V2       postgres  –
     ");
-    insta::assert_snapshot!(shown(&["plan"]), @r"
+    insta::assert_snapshot!(shown(&["plan"]), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__
     files     2 applied, 1 pending
 
     batch 1: outside a transaction: not undone when it fails, repeated by the next run
-      MIGRATION      STATEMENTS  BYTES
-      V3__later.sql  1           68
+      MIGRATION      STATEMENTS  BYTES  WHAT
+      V3__later.sql  1           68     create index concurrently i on a ((1))
+
+    tables that exist and are touched
+      TABLE     ROWS           SIZE     BY
+      public.a  never counted  0 bytes  V3__later.sql
 
     `schemagate up` would apply 1 migration in 1 batch
     ");

@@ -204,28 +204,28 @@ fn the_plan_shows_the_batches_of_a_release() {
     let plan = job(&database, folder.path(), &[], &["plan"]);
     plan.assert_code(0);
     assert_eq!(plan.stderr, "");
-    insta::assert_snapshot!(redact(&plan.stdout), @r#"
+    insta::assert_snapshot!(redact(&plan.stdout), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__ (will be created)
     files     0 applied, 6 pending
 
     batch 1: one transaction, all or nothing
-      MIGRATION  STATEMENTS  BYTES
-      V1__a.sql  1           18
-      V2__b.sql  1           18
-      V3__c.sql  1           18
+      MIGRATION  STATEMENTS  BYTES  WHAT
+      V1__a.sql  1           18     create table a ()
+      V2__b.sql  1           18     create table b ()
+      V3__c.sql  1           18     create table c ()
 
     batch 2: outside a transaction: not undone when it fails, repeated by the next run
-      MIGRATION      STATEMENTS  BYTES
-      V4__index.sql  1           73
+      MIGRATION      STATEMENTS  BYTES  WHAT
+      V4__index.sql  1           73     create index concurrently c_idx on c ((1))
 
     batch 3: one transaction, all or nothing
-      MIGRATION                STATEMENTS  BYTES
-      V5__d.sql                2           48
-      sub/V6__longer_name.sql  1           18
+      MIGRATION                STATEMENTS  BYTES  WHAT
+      V5__d.sql                2           48     create table d (); insert into d default values
+      sub/V6__longer_name.sql  1           18     create table e ()
 
     `schemagate up` would apply 6 migrations in 3 batches
-    "#);
+    ");
     assert_eq!(database.tables(), [""; 0]);
 }
 
@@ -234,22 +234,22 @@ fn the_plan_shows_a_batch_for_each_migration_where_that_is_set() {
     let (database, folder) = (Database::new(), three());
     let plan = job(&database, folder.path(), &[("SCHEMAGATE_ATOMICITY", "migration")], &["plan", "--target", "2"]);
     plan.assert_code(0);
-    insta::assert_snapshot!(redact(&plan.stdout), @r#"
+    insta::assert_snapshot!(redact(&plan.stdout), @"
     database  127.0.0.1:[port]/[database] as user postgres (PostgreSQL [version])
     history   drizzle.__migrations__ (will be created)
     files     0 applied, 3 pending
 
     batch 1: one transaction, all or nothing
-      MIGRATION  STATEMENTS  BYTES
-      V1__a.sql  1           18
+      MIGRATION  STATEMENTS  BYTES  WHAT
+      V1__a.sql  1           18     create table a ()
 
     batch 2: one transaction, all or nothing
-      MIGRATION  STATEMENTS  BYTES
-      V2__b.sql  1           18
+      MIGRATION  STATEMENTS  BYTES  WHAT
+      V2__b.sql  1           18     create table b ()
 
     `schemagate up` would apply 2 migrations in 2 batches
     1 held back by --target
-    "#);
+    ");
 }
 
 #[test]
@@ -272,9 +272,13 @@ fn the_plan_as_json_is_one_document() {
               "half_done": false,
               "size_bytes": 18,
               "statements": 1,
-              "version": 3
+              "version": 3,
+              "what": [
+                "create table c ()"
+              ]
             }
           ],
+          "promise": "one transaction, all or nothing",
           "transactional": true
         },
         {
@@ -284,9 +288,13 @@ fn the_plan_as_json_is_one_document() {
               "half_done": false,
               "size_bytes": 73,
               "statements": 1,
-              "version": 4
+              "version": 4,
+              "what": [
+                "create index concurrently c_idx on c ((1))"
+              ]
             }
           ],
+          "promise": "outside a transaction: not undone when it fails, repeated by the next run",
           "transactional": false
         },
         {
@@ -296,9 +304,14 @@ fn the_plan_as_json_is_one_document() {
               "half_done": false,
               "size_bytes": 48,
               "statements": 2,
-              "version": 5
+              "version": 5,
+              "what": [
+                "create table d ()",
+                "insert into d default values"
+              ]
             }
           ],
+          "promise": "one transaction, all or nothing",
           "transactional": true
         }
       ],
@@ -306,8 +319,10 @@ fn the_plan_as_json_is_one_document() {
       "held_back": 1,
       "history_exists": true,
       "history_table": "drizzle.__migrations__",
+      "judgements": [],
       "pending": 3,
       "server_version": "[version]",
+      "tables": [],
       "up_to_date": false
     }
     "#);

@@ -1,6 +1,7 @@
 //! Reads what a migration's SQL says. In: the text of a file. Out: its statements, places in it, and a [`Judgement`].
 //! Linear, keeps no tree and no tokens; may refuse or explain, never decides what is sent.
 
+mod brief;
 mod chunks;
 mod classify;
 mod directive;
@@ -16,6 +17,7 @@ mod survey;
 mod tokens;
 mod words;
 
+pub use brief::brief;
 pub use classify::{Outside, StatementKind};
 pub(crate) use directive::directive;
 pub use facts::{ConcurrentIndex, Gone, Reindexed};

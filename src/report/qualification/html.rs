@@ -1,12 +1,12 @@
 //! The protocol for people: one self-contained HTML document that prints on A4. In: a protocol, and the key that signs
 //! its evidence. Out: HTML without scripts and without addresses.
 
-use super::markup::{css_string, escape};
 use super::text::{counts_words, tier_words, verdict_words};
 use crate::evidence::times::rfc3339;
 use crate::evidence::{case_names, system_state_hash};
 use crate::postgres::{counted, duration_text};
 use crate::protocol::{Protocol, Step, Verdict};
+use crate::report::markup::{css_string, escape};
 
 const STYLE: &str = include_str!("protocol.css");
 /// What stands where nothing is known.

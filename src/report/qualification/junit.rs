@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::markup::escape;
 use crate::evidence::case_names;
 use crate::evidence::times::rfc3339;
 use crate::protocol::{Case, Protocol, Step, Verdict};
+use crate::report::markup::escape;
 
 /// One suite a step, one test case a case.
 pub fn junit(protocol: &Protocol) -> String {

@@ -3,7 +3,6 @@
 mod html;
 mod json;
 mod junit;
-mod markup;
 mod text;
 
 pub use html::html;

@@ -4,6 +4,7 @@ use crate::support::database::Database;
 use crate::support::folder::Migrations;
 use crate::support::job::{Job, Outcome};
 
+mod by_hand;
 mod idiom;
 mod in_step;
 mod large;

@@ -13,6 +13,7 @@ pub mod pgbouncer;
 pub mod pip;
 pub mod programs;
 pub mod proxy;
+pub mod psql;
 pub mod redact;
 pub mod server;
 pub mod shared;

@@ -42,6 +42,11 @@ impl Programs {
         command
     }
 
+    /// Where the program `name` would be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.bin.join(name)
+    }
+
     /// Hands `path` to the server's user.
     pub fn own(&self, path: &Path) {
         if let Some((user, group)) = self.user {

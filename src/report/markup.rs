@@ -5,7 +5,7 @@ use crate::report::fit::harmless;
 
 /// As the content of an element or a quoted attribute, in HTML and in XML 1.0. What neither may hold, and what turns the
 /// direction of the text around it, is written out.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::report) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in harmless(text).chars() {
         match char {
@@ -27,7 +27,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// As a string of CSS, quotes included.
-pub(super) fn css_string(text: &str) -> String {
+pub(in crate::report) fn css_string(text: &str) -> String {
     let mut string = String::from("\"");
     for char in text.chars() {
         match char {
