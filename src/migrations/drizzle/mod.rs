@@ -127,7 +127,8 @@ fn entries(folder: &Path) -> io::Result<Vec<(String, bool)>> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {
-            let is_folder = fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir());
+            let kind = entry.file_type()?;
+            let is_folder = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
             found.push((name, is_folder));
         }
     }
