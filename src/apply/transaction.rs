@@ -20,6 +20,8 @@ use super::{Applied, ApplyError, Cause, Context, DatabaseState, Progress, Recove
 
 /// How much may be on its way to the server before an answer is awaited, unless one file alone is larger.
 const IN_FLIGHT_BYTES: usize = 4 * 1024 * 1024;
+/// What the driver keeps of a message in flight beside its text, about.
+const MESSAGE_BYTES: usize = 1024;
 /// How often the history is asked whether a COMMIT took place: a request to cancel that comes late may end the asking.
 const READ_BACKS: usize = 5;
 
@@ -204,7 +206,8 @@ impl Transaction<'_, '_> {
     }
 
     async fn send(&mut self, part: Part, sql: &str) -> Result<(), Halt> {
-        while !self.queue.is_empty() && self.in_flight_bytes + sql.len() > IN_FLIGHT_BYTES {
+        let bytes = sql.len() + MESSAGE_BYTES;
+        while !self.queue.is_empty() && self.in_flight_bytes + bytes > IN_FLIGHT_BYTES {
             self.read_oldest().await?;
         }
         if self.wait.heed(self.context).is_some() {
@@ -216,8 +219,8 @@ impl Transaction<'_, '_> {
         if self.queue.is_empty() {
             self.turn = Instant::now();
         }
-        self.in_flight_bytes += sql.len();
-        self.queue.push_back(InFlight { part, reply, bytes: sql.len() });
+        self.in_flight_bytes += bytes;
+        self.queue.push_back(InFlight { part, reply, bytes });
         Ok(())
     }
 

@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Fault;
 use super::problem::{LARGEST_FILE_BYTES, check_text, decode};
 
-/// Below that, a buffer is filled with zeros rather than asked twice for the end of the file.
+/// Below that, a file is small: a buffer is filled with zeros rather than asked twice for the end of the file.
 const SMALL_BYTES: usize = 64 * 1024;
 
 /// Reads a migration as text.
@@ -19,13 +20,19 @@ pub(super) fn read_text(path: &Path) -> Result<String, Fault> {
     check_text(&text).map(|()| text)
 }
 
-/// As [`read_text`], of what a listing has just shown to be a regular file.
+/// As [`read_text`], of what a listing has just shown to be a regular file. Comes with `one_large` where the file is
+/// large, so that threads hold only one such file between them.
 ///
 /// # Errors
 /// As [`read_text`].
-pub(super) fn read_listed(path: &Path) -> Result<String, Fault> {
-    let text = decode(read_open(path)?)?;
-    check_text(&text).map(|()| text)
+pub(super) fn read_listed<'a>(
+    path: &Path,
+    one_large: &'a Mutex<()>,
+) -> Result<(String, Option<MutexGuard<'a, ()>>), Fault> {
+    let (file, size) = open(path)?;
+    let alone = (size >= SMALL_BYTES).then(|| one_large.lock().unwrap_or_else(PoisonError::into_inner));
+    let text = decode(read_open(file, size)?)?;
+    check_text(&text).map(|()| (text, alone))
 }
 
 /// Reads a regular file of at most one message's size.
@@ -38,17 +45,22 @@ pub(super) fn read_raw(path: &Path) -> Result<Vec<u8>, Fault> {
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(Fault::NotAFile);
     }
-    read_open(path)
+    let (file, size) = open(path)?;
+    read_open(file, size)
 }
 
-fn read_open(path: &Path) -> Result<Vec<u8>, Fault> {
+fn open(path: &Path) -> Result<(File, usize), Fault> {
     let unreadable = |reason| Fault::Unreadable { reason };
-    let mut file = File::open(path).map_err(unreadable)?;
+    let file = File::open(path).map_err(unreadable)?;
     let size_bytes = file.metadata().map_err(unreadable)?.len();
     if size_bytes > LARGEST_FILE_BYTES {
         return Err(Fault::TooLarge { size_bytes });
     }
-    let size = usize::try_from(size_bytes).unwrap_or(0);
+    Ok((file, usize::try_from(size_bytes).unwrap_or(0)))
+}
+
+fn read_open(mut file: File, size: usize) -> Result<Vec<u8>, Fault> {
+    let unreadable = |reason| Fault::Unreadable { reason };
     let mut bytes = Vec::with_capacity(size + 1);
     if size < SMALL_BYTES {
         // One call reads it, and shows by the byte that is left over that this is all.

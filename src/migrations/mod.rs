@@ -97,11 +97,28 @@ impl ReadError {
 pub struct Migration {
     name: FileName,
     file: String,
+    facts: Facts,
+    source: Source,
+    drizzle: Option<Box<DrizzleRow>>,
+}
+
+/// What is kept of a text.
+#[derive(Debug, Clone, Copy)]
+struct Facts {
     size_bytes: u64,
     int4: Option<Checksum>,
     int8: Checksum,
-    source: Source,
-    drizzle: Option<Box<DrizzleRow>>,
+}
+
+impl Facts {
+    fn of(name: &FileName, text: &str) -> Facts {
+        let key = Key { name: name.name(), version: name.version() };
+        Facts {
+            size_bytes: u64::try_from(text.len()).unwrap_or(u64::MAX),
+            int4: key.checksum(VersionWidth::Int4, text),
+            int8: key.checksum_int8(text),
+        }
+    }
 }
 
 /// Where the text is read from.
@@ -114,11 +131,12 @@ enum Source {
 impl Migration {
     /// Takes the facts of a text; the text itself is kept only where `source` holds it.
     fn of_text(name: FileName, file: String, text: &str, source: Source) -> Migration {
-        let key = Key { name: name.name(), version: name.version() };
-        let int4 = key.checksum(VersionWidth::Int4, text);
-        let int8 = key.checksum_int8(text);
-        let size_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        Migration { name, file, size_bytes, int4, int8, source, drizzle: None }
+        let facts = Facts::of(&name, text);
+        Migration::of_facts(name, file, facts, source)
+    }
+
+    fn of_facts(name: FileName, file: String, facts: Facts, source: Source) -> Migration {
+        Migration { name, file, facts, source, drizzle: None }
     }
 
     fn of_drizzle(self, row: DrizzleRow) -> Migration {
@@ -152,7 +170,7 @@ impl Migration {
 
     /// Gives the size of the text in bytes, a byte-order mark included.
     pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
+        self.facts.size_bytes
     }
 
     /// Reads the text exactly as it is in the file.
@@ -165,14 +183,14 @@ impl Migration {
             Source::Text(text) => return Ok(text.to_string()),
             Source::File(path) => file::read_text(path).map_err(|fault| self.read_error(fault))?,
         };
-        if self.key().checksum_int8(&text) == self.int8 { Ok(text) } else { Err(self.changed()) }
+        if self.key().checksum_int8(&text) == self.facts.int8 { Ok(text) } else { Err(self.changed()) }
     }
 
     /// Gives the checksum as refinery computes it with versions of this width; none where the version does not fit.
     pub fn checksum(&self, width: VersionWidth) -> Option<Checksum> {
         match width {
-            VersionWidth::Int4 => self.int4,
-            VersionWidth::Int8 => Some(self.int8),
+            VersionWidth::Int4 => self.facts.int4,
+            VersionWidth::Int8 => Some(self.facts.int8),
         }
     }
 
@@ -181,7 +199,7 @@ impl Migration {
     /// # Errors
     /// As [`Migration::read`].
     pub fn compare(&self, recorded: Checksum) -> Result<Comparison, ReadError> {
-        if self.int4 == Some(recorded) || self.int8 == recorded {
+        if self.facts.int4 == Some(recorded) || self.facts.int8 == recorded {
             return Ok(Comparison::Exact);
         }
         self.compare_text(self.key(), recorded)

@@ -1,19 +1,26 @@
-//! A folder of refinery files. In: a path. Out: the migrations below it, or every problem. Reads each file once, one at
-//! a time; follows links once; never enters hidden entries or `qualification/`.
+//! A folder of refinery files. In: a path. Out: the migrations below it, or every problem. Reads each file once, two at
+//! a time at most; follows links once; never enters hidden entries or `qualification/`.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
 
 use super::drizzle;
 use super::file::read_listed;
 use super::file_name::is_meant_as_sql;
 use super::problem::{check_not_blank, duplicates};
-use super::{Fault, FileName, IntakeError, Migration, MigrationSet, NameFault, NameReason, Origin, Problem, Source};
+use super::{
+    Facts, Fault, FileName, IntakeError, Migration, MigrationSet, NameFault, NameReason, Origin, Problem, Source,
+};
 
 /// A folder that holds no migrations of ours: the product's qualification package.
 const PASSED_OVER: &str = "qualification";
+/// From so many files on, several threads read: from a cold disk each file is waited for, with the processor idle.
+const MANY_FILES: usize = 64;
+const READERS: usize = 4;
 
 /// Loads a folder.
 ///
@@ -23,15 +30,35 @@ pub(super) fn load(folder: &Path) -> Result<MigrationSet, IntakeError> {
     let Listing { files, mut problems, drizzle_below } = Listing::of(folder);
     problems.extend(duplicates(files.iter().map(|file| (file.label.as_str(), file.name.version()))));
     let mut migrations = Vec::with_capacity(files.len());
-    for file in files {
-        let read = read_listed(&file.path).and_then(|text| check_not_blank(&text).map(|()| text));
-        match read {
-            Ok(text) => migrations.push(Migration::of_text(file.name, file.label, &text, Source::File(file.path))),
+    for (facts, file) in read_all(&files).into_iter().zip(files) {
+        match facts {
+            Ok(facts) => migrations.push(Migration::of_facts(file.name, file.label, facts, Source::File(file.path))),
             Err(fault) => problems.push(Problem { file: file.label, fault }),
         }
     }
     let set = MigrationSet::settle(Origin::Folder(folder.to_owned()), migrations, problems);
     set.map_err(|error| IntakeError { drizzle_below, ..error })
+}
+
+/// What the files hold, in their order.
+fn read_all(files: &[Listed]) -> Vec<Result<Facts, Fault>> {
+    let one_large = Mutex::new(());
+    let each = &|files: &[Listed]| files.iter().map(|file| file.read(&one_large)).collect::<Vec<_>>();
+    if files.len() < MANY_FILES {
+        return each(files);
+    }
+    thread::scope(|scope| {
+        let parts: Vec<&[Listed]> = files.chunks(files.len().div_ceil(READERS)).collect();
+        let spawn = |part| (part, thread::Builder::new().spawn_scoped(scope, move || each(part)));
+        let readers: Vec<_> = parts.into_iter().map(spawn).collect();
+        let joined = readers.into_iter().map(|(part, reader)| match reader.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(read)) => read,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // The system has no room for another thread.
+            Err(_) => each(part),
+        });
+        joined.flatten().collect()
+    })
 }
 
 /// What a folder holds, by names alone.
@@ -54,6 +81,15 @@ pub(super) struct Listed {
     pub(super) name: FileName,
     /// The path without links, by which a file reached twice is known.
     real: PathBuf,
+}
+
+impl Listed {
+    /// Reads it; while it holds a large text, no other thread does.
+    fn read(&self, one_large: &Mutex<()>) -> Result<Facts, Fault> {
+        let (text, _alone) = read_listed(&self.path, one_large)?;
+        check_not_blank(&text)?;
+        Ok(Facts::of(&self.name, &text))
+    }
 }
 
 /// A folder still to be read.
@@ -86,10 +122,12 @@ impl Listing {
         let Walk { mut files, linked_files, problems, drizzle_below, .. } = walk;
         // What is there itself wins over a link to it, so that its label does not depend on the links.
         files.sort_by(|a, b| a.label.cmp(&b.label));
-        let mut seen = HashSet::new();
-        files.extend(linked_files);
-        files.retain(|file| seen.insert((file.real.clone(), file.name.clone())));
-        files.sort_by(|a, b| a.label.cmp(&b.label));
+        if !linked_files.is_empty() {
+            let mut seen = HashSet::new();
+            files.extend(linked_files);
+            files.retain(|file| seen.insert((file.real.clone(), file.name.clone())));
+            files.sort_by(|a, b| a.label.cmp(&b.label));
+        }
         Listing { files, problems, drizzle_below }
     }
 }

@@ -43,8 +43,8 @@ pub struct MigrationSet {
 }
 
 impl MigrationSet {
-    /// Reads the folder, or the embedded set where there is none. Each file is read once, one at a time. A folder of
-    /// drizzle-kit is known by what it holds.
+    /// Reads the folder, or the embedded set where there is none. Each file is read once, of large ones one at a
+    /// time. A folder of drizzle-kit is known by what it holds.
     ///
     /// # Errors
     /// [`IntakeError`] with every fault of every file.
