@@ -15,6 +15,10 @@ use std::net::IpAddr;
 
 /// OpenSSL's own choice, without what proves no server, hides nothing, or has long been broken.
 const CIPHERS: &str = "DEFAULT:!aNULL:!eNULL:!MD5:!3DES:!DES:!RC4:!IDEA:!SEED:!aDSS:!SRP:!PSK";
+/// OpenSSL's own list, with a share of the key for P-256 too: before PostgreSQL 18 servers take no other curve by
+/// default, and asking for its share costs them, and us, a round trip.
+const GROUPS: &str =
+    "?*X25519MLKEM768 / ?*X25519 : ?*secp256r1 / ?X448 : ?secp384r1 : ?secp521r1 / ?ffdhe2048 : ?ffdhe3072";
 /// The protocol's name for `sslnegotiation=direct`, after its length.
 const ALPN: &[u8] = b"\x0apostgresql";
 
@@ -30,6 +34,8 @@ fn assemble(settings: &TlsSettings, material: Material) -> Result<SslContext, Er
     // The driver may offer what is left of a write from another place in memory.
     context.set_mode(SslMode::AUTO_RETRY | SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE);
     context.set_cipher_list(CIPHERS)?;
+    // OpenSSL before 3.5, where this is built against the system's, does not know the notation; its default will do.
+    let _ = context.set_groups_list(GROUPS);
     context.set_min_proto_version(Some(version(settings.min_version)))?;
     context.set_max_proto_version(settings.max_version.map(version))?;
     if settings.negotiation == SslNegotiation::Direct {
