@@ -47,7 +47,7 @@ lists_crates() {
     listed=$(grep -o '"purl": "pkg:cargo/[^"?]*' "$1/schemagate.cdx.json" | sed 's|.*pkg:cargo/||; s/%2B/+/g' | sort -u)
     say "$(wc -l <<<"$listed") crates"
     if comm -23 <(printf '%s\n' "$listed") <(locked_packages | sort -u) | grep .; then return 1; fi
-    for crate in schemagate tokio-postgres native-tls openssl-src; do
+    for crate in schemagate tokio-postgres tokio-openssl openssl-src; do
         if ! grep "^$crate@" <<<"$listed"; then
             say "not listed: $crate"
             return 1

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemagate::postgres::tls::{LazyTls, RootCertificates, SslMode, TlsSettings};
+
 use crate::support::connection::Connection;
 use crate::support::database::Database;
 use crate::support::folder::Migrations;
@@ -154,14 +156,13 @@ fn bad_certificates_do_not_verify() {
 
 /// Who the server says we are, over TLS.
 fn tls_query(url: &str, root: &Path, identity: Option<&Identity>) -> Result<String, String> {
-    let root = native_tls::Certificate::from_pem(&std::fs::read(root).unwrap()).unwrap();
-    let mut builder = native_tls::TlsConnector::builder();
-    builder.add_root_certificate(root).disable_built_in_roots(true);
-    if let Some(identity) = identity {
-        let identity = native_tls::Identity::from_pkcs8(identity.certificate.as_bytes(), identity.key.as_bytes());
-        builder.identity(identity.unwrap());
-    }
-    let connector = postgres_native_tls::MakeTlsConnector::new(builder.build().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let files = identity.map(|identity| identity.save(folder.path(), "client"));
+    let (client_certificate, client_key) = files.unzip();
+    let root = RootCertificates::File(root.to_owned());
+    let settings =
+        TlsSettings { mode: SslMode::VerifyFull, root, client_certificate, client_key, ..TlsSettings::default() };
+    let connector = LazyTls::new(settings, "");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let (client, connection) =

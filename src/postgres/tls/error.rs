@@ -1,8 +1,11 @@
-//! What can go wrong with TLS, as facts. In: errors of native-tls, OpenSSL and the file system. Out: `TlsError`, and
-//! what is hidden of it in a driver's error. Never prints a key or its passphrase.
+//! What can go wrong with TLS, as facts. In: errors of OpenSSL and the file system. Out: `TlsError`, and what is hidden
+//! of it in a driver's error. Never prints a key or its passphrase.
 
 use super::settings::SslMode;
+use super::stream::FailedHandshake;
 use openssl::error::ErrorStack;
+use openssl::ssl::{self, ErrorCode};
+use openssl::x509::X509VerifyResult;
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -111,7 +114,7 @@ pub enum TlsError {
     #[error("the TLS settings are not accepted")]
     Setup {
         /// Why.
-        source: native_tls::Error,
+        source: ErrorStack,
     },
     /// The server's certificate did not pass.
     #[error("the certificate of the server does not verify for {host}: {reason}")]
@@ -121,7 +124,7 @@ pub enum TlsError {
         /// OpenSSL's reason.
         reason: String,
         /// The failed handshake.
-        source: native_tls::Error,
+        source: ssl::Error,
     },
     /// The server sent a TLS alert.
     #[error("the server refused the TLS handshake: {reason}")]
@@ -129,7 +132,7 @@ pub enum TlsError {
         /// The alert.
         reason: &'static str,
         /// The failed handshake.
-        source: native_tls::Error,
+        source: ssl::Error,
     },
     /// The connection ended during the handshake (a proxy before a sleeping database does that).
     #[error("the server closed the connection during the TLS handshake")]
@@ -137,7 +140,7 @@ pub enum TlsError {
         /// Whether TLS began with the first byte.
         direct: bool,
         /// The failed handshake.
-        source: native_tls::Error,
+        source: ssl::Error,
     },
     /// Any other failed handshake.
     #[error("the TLS handshake failed{}", because(reason))]
@@ -145,7 +148,7 @@ pub enum TlsError {
         /// OpenSSL's reason, where it has one.
         reason: Option<&'static str>,
         /// The failed handshake.
-        source: native_tls::Error,
+        source: ssl::Error,
     },
 }
 
@@ -193,14 +196,13 @@ impl TlsError {
     }
 
     /// Sorts a failed handshake with `host` by what OpenSSL says about it.
-    pub(super) fn from_handshake(source: native_tls::Error, host: &str, direct: bool) -> TlsError {
+    pub(super) fn from_handshake(failed: FailedHandshake, host: &str, direct: bool) -> TlsError {
+        let FailedHandshake { error: source, verified } = failed;
         let reasons = reasons_in(&source);
         if reasons.contains(&"certificate verify failed") {
-            let host = host.to_owned();
-            let reason = verify_result(&source.to_string());
-            return TlsError::Verification { host, reason, source };
+            return TlsError::Verification { host: host.to_owned(), reason: verify_reason(verified), source };
         }
-        if let Some(reason) = reasons.iter().copied().find(|r| r.contains(" alert ")) {
+        if let Some(reason) = alert_in(&reasons) {
             return TlsError::Refused { reason, source };
         }
         if reasons.contains(&"unexpected eof while reading") || ended(&source) {
@@ -235,45 +237,37 @@ pub fn tls_alert_in(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(io) = error.downcast_ref::<io::Error>()
-            && let Some(ssl) = io.get_ref().and_then(|inner| inner.downcast_ref::<openssl::ssl::Error>())
+            && let Some(ssl) = io.get_ref().and_then(|inner| inner.downcast_ref::<ssl::Error>())
         {
-            let mut reasons = ssl.ssl_error()?.errors().iter().filter_map(|e| e.reason());
-            return reasons.find(|reason| reason.contains(" alert "));
+            return alert_in(&reasons_in(ssl));
         }
         next = error.source();
     }
     None
 }
 
-/// OpenSSL's reasons in the chain of an error.
-fn reasons_in(error: &(dyn Error + 'static)) -> Vec<&'static str> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(stack) = error.downcast_ref::<ErrorStack>() {
-            return stack.errors().iter().filter_map(|e| e.reason()).collect();
-        }
-        next = error.source();
-    }
-    Vec::new()
+fn reasons_in(error: &ssl::Error) -> Vec<&'static str> {
+    let stack = error.ssl_error().map(ErrorStack::errors).unwrap_or_default();
+    stack.iter().filter_map(|entry| entry.reason()).collect()
 }
 
-/// Whether the connection simply ended: an I/O error that says so, or OpenSSL's "unexpected EOF" without any cause.
-fn ended(error: &native_tls::Error) -> bool {
-    let mut next = error.source();
-    while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-            return matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
-        }
-        next = error.source();
-    }
-    error.to_string().starts_with("unexpected EOF")
+fn alert_in(reasons: &[&'static str]) -> Option<&'static str> {
+    reasons.iter().copied().find(|reason| reason.contains(" alert "))
 }
 
-/// The verify result, which native-tls gives only as the parenthesis at the end of its text.
-fn verify_result(text: &str) -> String {
-    let inner = text.strip_suffix(')').and_then(|t| t.rsplit_once(" ("));
-    inner.map_or("certificate verify failed", |(_, reason)| reason).to_owned()
+/// Whether the connection simply ended: an I/O error that says so, or the end of the stream, which has no error.
+fn ended(error: &ssl::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    match error.io_error() {
+        Some(io) => matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof),
+        None => error.code() == ErrorCode::SYSCALL,
+    }
+}
+
+/// OpenSSL's words for what is wrong with the certificate.
+fn verify_reason(verified: X509VerifyResult) -> String {
+    let reason = if verified == X509VerifyResult::OK { "certificate verify failed" } else { verified.error_string() };
+    reason.to_owned()
 }
 
 fn missing_root(path: &Option<PathBuf>) -> String {

@@ -1,9 +1,8 @@
-//! Reads the files TLS needs: root certificates, client certificate, client key. In: `TlsSettings`. Out: what
-//! native-tls takes. Never asks for a passphrase on a terminal.
+//! Reads the files TLS needs: root certificates, client certificate, client key. In: `TlsSettings`. Out: what OpenSSL
+//! has read of them. Never asks for a passphrase on a terminal.
 
 use super::error::{TlsError, TlsFile};
 use super::settings::{RootCertificates, TlsSettings, Verification};
-use native_tls::{Certificate, Identity};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 use std::fs;
@@ -11,16 +10,17 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The usual places of the system's root certificates; OpenSSL is linked in, so its own default path is no help.
-const SYSTEM_ROOTS: [&str; 7] = [
+/// The usual bundles of the system's root certificates; OpenSSL is linked in, so its own default path is no help.
+const SYSTEM_FILES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/certs",
-    "/etc/pki/tls/certs",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
 ];
+/// The usual folders of them, one file for each, named by a hash of its subject.
+const SYSTEM_FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
 
 /// What the settings' files hold.
 pub(super) struct Material {
@@ -34,9 +34,21 @@ pub(super) enum Roots {
     /// Nothing is verified.
     None,
     /// Those of the system.
-    System,
+    System(SystemRoots),
     /// Those of a file.
-    Given(Vec<Certificate>),
+    Given(Vec<X509>),
+}
+
+/// Where the system keeps its root certificates, besides the places that OpenSSL knows by itself.
+pub(super) struct SystemRoots {
+    pub(super) file: Option<PathBuf>,
+    pub(super) folders: Vec<PathBuf>,
+}
+
+/// A client certificate, what links it to its authority, and its key.
+pub(super) struct Identity {
+    pub(super) chain: Vec<X509>,
+    pub(super) key: PKey<Private>,
 }
 
 impl Material {
@@ -54,8 +66,7 @@ impl Material {
 
 fn read_roots(settings: &TlsSettings) -> Result<Roots, TlsError> {
     let path = match &settings.root {
-        RootCertificates::System if system_roots_exist() => return Ok(Roots::System),
-        RootCertificates::System => return Err(TlsError::SystemRootsMissing),
+        RootCertificates::System => return system_roots().map(Roots::System).ok_or(TlsError::SystemRootsMissing),
         RootCertificates::File(path) => Some(path),
         RootCertificates::Default(path) => path.as_ref(),
     };
@@ -69,25 +80,30 @@ fn read_roots(settings: &TlsSettings) -> Result<Roots, TlsError> {
             return Err(TlsError::RevocationList { path: list });
         }
     }
-    let mut roots = Vec::new();
-    for certificate in read_certificates(path, TlsFile::RootCertificate)? {
-        let der = certificate.to_der();
-        let der = der.map_err(|source| invalid(TlsFile::RootCertificate, path, Some(source)))?;
-        roots.push(Certificate::from_der(&der).map_err(|source| TlsError::Setup { source })?);
-    }
-    Ok(Roots::Given(roots))
+    read_certificates(path, TlsFile::RootCertificate).map(Roots::Given)
 }
 
-/// Without this, a missing CA bundle would show as "unable to get local issuer certificate", which blames the server.
-fn system_roots_exist() -> bool {
-    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(std::env::var_os);
-    let named = named.into_iter().flatten().map(PathBuf::from);
-    let usual = SYSTEM_ROOTS.iter().map(PathBuf::from);
-    named.chain(usual).any(|path| match fs::metadata(&path) {
-        Ok(found) if found.is_dir() => fs::read_dir(&path).is_ok_and(|mut files| files.next().is_some()),
+/// None where there are none: without this, a missing CA bundle would show as "unable to get local issuer certificate",
+/// which blames the server.
+fn system_roots() -> Option<SystemRoots> {
+    let file_named = std::env::var_os("SSL_CERT_FILE").is_some_and(|path| holds_something(Path::new(&path)));
+    let folders_named = std::env::var_os("SSL_CERT_DIR");
+    let folder_named =
+        folders_named.is_some_and(|list| std::env::split_paths(&list).any(|path| holds_something(&path)));
+    let usual = SYSTEM_FILES.iter().map(PathBuf::from).find(|path| holds_something(path));
+    // OpenSSL itself reads the file that is named; the usual one would only be more to read.
+    let file = usual.filter(|_| !file_named);
+    let folders: Vec<PathBuf> = SYSTEM_FOLDERS.iter().map(PathBuf::from).filter(|path| holds_something(path)).collect();
+    let any = file_named || folder_named || file.is_some() || !folders.is_empty();
+    any.then_some(SystemRoots { file, folders })
+}
+
+fn holds_something(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => fs::read_dir(path).is_ok_and(|mut files| files.next().is_some()),
         Ok(found) => found.len() > 0,
         Err(_) => false,
-    })
+    }
 }
 
 /// As libpq: without a certificate file there is no client certificate; without its key there is an error.
@@ -113,16 +129,7 @@ fn read_identity(settings: &TlsSettings) -> Result<Option<Identity>, TlsError> {
     if !pair.is_some_and(|public| public.public_eq(&key)) {
         return Err(TlsError::KeyMismatch { certificate: path.clone(), key: key_path.clone() });
     }
-    // native-tls takes nothing but PKCS#8.
-    let pem = key.private_key_to_pem_pkcs8();
-    let pem = pem.map_err(|source| invalid(TlsFile::ClientKey, key_path, Some(source)))?;
-    let mut chain_pem = Vec::new();
-    for certificate in &chain {
-        let one = certificate.to_pem();
-        chain_pem.extend(one.map_err(|source| invalid(TlsFile::ClientCertificate, path, Some(source)))?);
-    }
-    let identity = Identity::from_pkcs8(&chain_pem, &pem).map_err(|source| TlsError::Setup { source })?;
-    Ok(Some(identity))
+    Ok(Some(Identity { chain, key }))
 }
 
 fn read_key(settings: &TlsSettings, certificate: &Path, path: &Path) -> Result<PKey<Private>, TlsError> {

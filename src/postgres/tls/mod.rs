@@ -1,19 +1,20 @@
 //! TLS for the driver with libpq's meaning. In: `TlsSettings` and the host. Out: an encrypted stream, or a `TlsError`.
-//! Never builds OpenSSL's connector before the server has said that it speaks TLS (building one costs 50 ms), and
-//! never builds it twice.
+//! Never builds OpenSSL's context before the server has said that it speaks TLS, and never builds it twice.
 
+mod context;
 mod error;
 mod material;
 mod settings;
+mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use error::{TlsError, TlsFile, tls_alert_in, tls_error_in};
-use material::{Material, Roots};
+use material::Material;
 pub use settings::{RootCertificates, SslMode, SslNegotiation, TlsSettings, TlsVersion, Verification};
+pub use stream::TlsStream;
 
-use native_tls::{Protocol, TlsConnector};
-use postgres_native_tls::TlsStream;
+use openssl::ssl::SslContext;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -33,15 +34,15 @@ pub struct LazyTls {
 
 struct Shared {
     settings: TlsSettings,
-    connector: OnceLock<TlsConnector>,
+    context: OnceLock<SslContext>,
 }
 
 impl LazyTls {
     /// Keeps the settings for connections to `host`, the name (or address) the certificate must carry in
     /// `verify-full`. With `hostaddr`, that is still the name. Reads no file yet.
     pub fn new(settings: TlsSettings, host: &str) -> LazyTls {
-        let connector = OnceLock::new();
-        LazyTls { shared: Arc::new(Shared { settings, connector }), host: host.to_owned(), encrypted: Arc::default() }
+        let context = OnceLock::new();
+        LazyTls { shared: Arc::new(Shared { settings, context }), host: host.to_owned(), encrypted: Arc::default() }
     }
 
     /// The same connector for another host of the target.
@@ -60,18 +61,18 @@ impl LazyTls {
         &self.shared.settings
     }
 
-    /// Whether the connector has been built, that is, whether a server has spoken TLS with it.
+    /// Whether the context has been built, that is, whether a server has spoken TLS with it.
     pub fn is_built(&self) -> bool {
-        self.shared.connector.get().is_some()
+        self.shared.context.get().is_some()
     }
 
-    /// The connector, built now if this is its first use. A failure is not kept: a mounted file may appear.
-    fn connector(&self) -> Result<TlsConnector, TlsError> {
-        if let Some(built) = self.shared.connector.get() {
-            return Ok(built.clone());
+    /// The context, built now if this is its first use. A failure is not kept: a mounted file may appear.
+    fn context(&self) -> Result<&SslContext, TlsError> {
+        if let Some(built) = self.shared.context.get() {
+            return Ok(built);
         }
-        let built = build(&self.shared.settings)?;
-        Ok(self.shared.connector.get_or_init(|| built).clone())
+        let built = context::build(self.settings())?;
+        Ok(self.shared.context.get_or_init(|| built))
     }
 }
 
@@ -107,12 +108,11 @@ where
 
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
-            let connector = self.connector()?;
-            let connector = postgres_native_tls::TlsConnector::new(connector, &self.host);
-            let handshake = connector.connect(stream).await;
+            let ssl = context::session(self.context()?, self.settings(), &self.host)?;
+            let handshake = stream::handshake(ssl, stream).await?;
             self.encrypted.store(handshake.is_ok(), Ordering::Relaxed);
             let direct = self.settings().negotiation == SslNegotiation::Direct;
-            handshake.map_err(|source| TlsError::from_handshake(source, &self.host, direct))
+            handshake.map_err(|failed| TlsError::from_handshake(failed, &self.host, direct))
         })
     }
 }
@@ -127,44 +127,5 @@ where
 
     fn make_tls_connect(&mut self, host: &str) -> Result<LazyTls, TlsError> {
         Ok(self.for_host(host))
-    }
-}
-
-fn build(settings: &TlsSettings) -> Result<TlsConnector, TlsError> {
-    let material = Material::read(settings)?;
-    let mut builder = TlsConnector::builder();
-    builder
-        .danger_accept_invalid_certs(material.verification == Verification::None)
-        .danger_accept_invalid_hostnames(material.verification != Verification::ChainAndName)
-        .use_sni(settings.sni)
-        .min_protocol_version(Some(protocol(settings.min_version)))
-        .max_protocol_version(settings.max_version.map(protocol));
-    match material.roots {
-        Roots::System => {}
-        Roots::None => {
-            builder.disable_built_in_roots(true);
-        }
-        Roots::Given(roots) => {
-            builder.disable_built_in_roots(true);
-            for root in roots {
-                builder.add_root_certificate(root);
-            }
-        }
-    }
-    if let Some(identity) = material.identity {
-        builder.identity(identity);
-    }
-    if settings.negotiation == SslNegotiation::Direct {
-        postgres_native_tls::set_postgresql_alpn(&mut builder);
-    }
-    builder.build().map_err(|source| TlsError::Setup { source })
-}
-
-fn protocol(version: TlsVersion) -> Protocol {
-    match version {
-        TlsVersion::V1_0 => Protocol::Tlsv10,
-        TlsVersion::V1_1 => Protocol::Tlsv11,
-        TlsVersion::V1_2 => Protocol::Tlsv12,
-        TlsVersion::V1_3 => Protocol::Tlsv13,
     }
 }
