@@ -1,6 +1,5 @@
-//! Tells the crate which files `migrations/` holds: `embed_migrations!` keeps a version, not how its file pads it. And
-//! rebuilds it when a file appears or leaves, which cargo would not notice by itself. Writes from `Cargo.lock` what the
-//! binary is made of, for the evidence of a qualification.
+//! Lists the files of `migrations/` for the crate to embed, and rebuilds it when one appears, leaves or changes. Writes from
+//! `Cargo.lock` what the binary is made of, for the evidence of a qualification.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -8,14 +7,40 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=migrations");
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir("migrations")? {
-        files.push(entry?.file_name().to_string_lossy().into_owned());
-    }
-    files.sort();
-    println!("cargo::rustc-env=SCHEMAGATE_EMBEDDED_FILES={}", files.join("/"));
+    embedded_files()?;
     dependency_tree()
+}
+
+/// Writes a list of names and texts. Every file of SQL is in it, so that one with a wrong name is told by the tests.
+fn embedded_files() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=migrations");
+    let folder = std::env::current_dir()?.join("migrations");
+    let mut files = Vec::new();
+    list(&folder, "", &mut files)?;
+    files.sort();
+    let mut list = String::from("&[\n");
+    for file in files {
+        writeln!(list, "    ({file:?}, include_str!({:?})),", folder.join(&file))?;
+    }
+    list.push_str("]\n");
+    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("embedded.rs"), list)?;
+    Ok(())
+}
+
+/// As a folder of migrations is read: neither hidden entries nor the product's qualification package.
+fn list(folder: &Path, prefix: &str, files: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().map_err(|name| format!("not Unicode: {}", name.display()))?;
+        let label = format!("{prefix}{name}");
+        if name.starts_with('.') || name == "qualification" {
+        } else if entry.path().is_dir() {
+            list(&entry.path(), &format!("{label}/"), files)?;
+        } else if name.to_ascii_lowercase().ends_with(".sql") {
+            files.push(label);
+        }
+    }
+    Ok(())
 }
 
 fn dependency_tree() -> Result<(), Box<dyn Error>> {

@@ -1,33 +1,17 @@
 //! The product's own migrations, built into the binary from `migrations/`. In: nothing. Out: a `MigrationSet`. Never
 //! reads the file system at run time.
 
-use super::{FileName, IntakeError, MigrationSet, Version};
+use super::{IntakeError, MigrationSet};
 
-mod files {
-    refinery::embed_migrations!("migrations");
-}
-
-/// The files as they are named in `migrations/`: the macro keeps a version, not how its file pads it.
-const FILES: &str = env!("SCHEMAGATE_EMBEDDED_FILES");
+/// Names and texts, as the build script found them.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
 
 /// Gives the embedded set.
 ///
 /// # Errors
 /// [`IntakeError`] as for a folder; the tests keep it from happening.
 pub(super) fn load() -> Result<MigrationSet, IntakeError> {
-    let runner = files::migrations::runner();
-    let embedded: Vec<(String, &str)> = runner
-        .get_migrations()
-        .iter()
-        .map(|migration| (file_of(migration), migration.sql().unwrap_or_default()))
-        .collect();
-    MigrationSet::from_texts(embedded.iter().map(|(file, sql)| (file.as_str(), *sql)))
-}
-
-fn file_of(migration: &refinery::Migration) -> String {
-    let version = Version::new(migration.version().into());
-    let named = |file: &&str| FileName::parse(file).is_ok_and(|name| name.version() == version);
-    FILES.split('/').find(named).map_or_else(|| format!("{migration}.sql"), ToOwned::to_owned)
+    MigrationSet::from_texts(FILES.iter().copied())
 }
 
 #[cfg(test)]
@@ -35,6 +19,10 @@ mod tests {
     use super::*;
     use crate::migrations::{Origin, VersionWidth};
     use std::path::Path;
+
+    mod files {
+        refinery::embed_migrations!("migrations");
+    }
 
     #[test]
     fn the_embedded_set_loads_with_the_checksums_of_refinery() {

@@ -58,7 +58,7 @@ impl MigrationSet {
         }
     }
 
-    /// Makes a set of file names and texts in memory, judged as files of a folder are.
+    /// Makes a set of files, by their paths below a folder, and texts in memory, judged as files of a folder are.
     ///
     /// # Errors
     /// [`IntakeError`] with every fault of every text.
@@ -66,7 +66,7 @@ impl MigrationSet {
         let mut migrations = Vec::new();
         let mut problems = Vec::new();
         for (file, text) in texts {
-            let parsed = FileName::parse(file).map_err(Fault::Name);
+            let parsed = FileName::parse(file.rsplit('/').next().unwrap_or(file)).map_err(Fault::Name);
             let judged = problem::check_text(text).and_then(|()| problem::check_not_blank(text));
             match parsed.and_then(|name| judged.map(|()| name)) {
                 Ok(name) => {
