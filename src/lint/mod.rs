@@ -7,6 +7,8 @@ mod edited;
 mod enums;
 mod finding;
 mod git;
+mod guard;
+mod instead;
 mod new_tables;
 mod numbering;
 mod oddities;
@@ -14,6 +16,7 @@ mod queue;
 mod refused;
 mod rules;
 mod session;
+mod source;
 mod squawk;
 mod statements;
 
@@ -23,6 +26,7 @@ use crate::settings::Atomicity;
 
 pub use finding::Finding;
 pub use git::GitError;
+pub use guard::is_guarded;
 pub use rules::{RULES, Rule, Severity};
 pub use squawk::{OFF as SQUAWK_OFF, ON as SQUAWK_ON};
 
@@ -56,6 +60,8 @@ pub struct Report {
     pub judged: usize,
     /// How many findings comments silenced.
     pub allowed: usize,
+    /// How many statements squawk's rules did not judge: too long or nested too deep for its parser.
+    pub unread: usize,
 }
 
 impl Report {
@@ -132,7 +138,8 @@ fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
     let since = revision(set, options.since.as_deref())?;
     let against = revision(set, options.against.as_deref())?;
     let mut report = Report { files: set.len(), ..Report::default() };
-    let is_new = |file: &str| since.as_ref().is_none_or(|since| !since.has(file));
+    let key = edited::key(set);
+    let is_new = |file: &str| since.as_ref().is_none_or(|since| !key(file).is_some_and(|key| since.has(key)));
     report.findings.extend(oddities::findings(set));
     if let Some(since) = &since {
         report.findings.extend(edited::findings(set, since)?);
@@ -146,6 +153,7 @@ fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
         report.allowed += judged.allowed;
         report.findings.extend(judged.findings);
     }
+    report.unread = release.unread;
     report.findings.sort_by(|a, b| (&a.file, a.line, a.column, a.rule).cmp(&(&b.file, b.line, b.column, b.rule)));
     Ok(report)
 }
@@ -154,7 +162,7 @@ fn revision(set: &MigrationSet, name: Option<&str>) -> Result<Option<git::Revisi
     let Some(name) = name else { return Ok(None) };
     match set.origin() {
         Origin::Embedded => Err(LintError::Embedded),
-        Origin::Folder(folder) | Origin::Drizzle { folder, .. } => Ok(Some(git::Revision::read(folder, name)?)),
+        Origin::Folder(folder) | Origin::Drizzle { folder, .. } => Ok(Some(git::Revision::read(folder, name, edited::key(set))?)),
     }
 }
 

@@ -17,6 +17,7 @@ mod refinery;
 pub mod script;
 mod set;
 
+pub(crate) use refinery::PASSED_OVER;
 pub use checksum::{Checksum, ChecksumError, VersionWidth};
 pub use drizzle::{DrizzleFault, DrizzleRow, Layout, Oddity};
 pub use file_name::{FileName, NameFault, NameReason, Prefix};
