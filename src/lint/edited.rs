@@ -38,10 +38,10 @@ pub(super) fn findings(set: &MigrationSet, since: &Revision) -> Result<Vec<Findi
         }
     }
     let here: HashSet<String> = set.iter().map(key).collect();
-    let gone = since.files_before().filter(|file| is_migration(set, file) && !here.contains(*file));
-    found.extend(gone.map(|file| match renamed(set, file) {
-        Some(now) => finding(now.file(), &format!("the file was {file} in {}, and was renamed", since.name)),
-        None => finding(file, &format!("the file of {} was removed", since.name)),
+    let gone = since.files_before().filter(|(key, _)| is_migration(set, key) && !here.contains(*key));
+    found.extend(gone.map(|(key, was)| match renamed(set, key) {
+        Some(now) => finding(now.file(), &format!("the file was {} in {}, and was renamed", was.path, since.name)),
+        None => finding(&was.path, &format!("the file of {} was removed", since.name)),
     }));
     Ok(found)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -75,8 +76,17 @@ impl GitError {
 /// Gives the name by which a file is known again, none of what is no migration.
 pub(super) type Key = fn(&str) -> Option<&str>;
 
-/// The files of a folder at one commit, with the object that holds each.
-pub(super) type Files = BTreeMap<String, String>;
+/// A file at one commit.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Below the folder.
+    pub(super) path: String,
+    /// The object that holds its text.
+    object: String,
+}
+
+/// The files of a folder at one commit, by their keys.
+type Files = BTreeMap<String, Known>;
 
 /// A folder as it was at a revision.
 #[derive(Debug)]
@@ -90,27 +100,32 @@ pub(super) struct Revision {
 }
 
 impl Revision {
-    /// Reads the folder. Files are known by their key.
-    pub(super) fn read(folder: &Path, name: &str, key: Key) -> Result<Revision, GitError> {
-        inside(folder)?;
-        let shallow = || git(folder, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == b"true\n");
-        let Some(commit) = commit_of(folder, name) else {
-            let revision = name.to_owned();
-            return Err(if shallow() { GitError::Shallow { revision } } else { GitError::UnknownRevision { revision } });
-        };
-        let files = files(folder, &commit, key)?;
+    /// Reads the folder as it was at a revision that this checkout goes on from. Files are known by their key.
+    pub(super) fn since(folder: &Path, name: &str, key: Key) -> Result<Revision, GitError> {
+        let revision = Self::read(folder, name, key)?;
         // What a tag has was released; what a branch has got since may still be merged into this one.
-        let tag = commit_of(folder, &format!("refs/tags/{name}")).is_some();
-        let fork = match base(folder, &commit) {
-            _ if tag => None,
-            Some(base) if base == commit => None,
-            Some(base) => Some(self::files(folder, &base, key)?),
-            None if commit_of(folder, "HEAD").is_some() && shallow() => {
+        if commit_of(folder, &format!("refs/tags/{name}")).is_some() {
+            return Ok(revision);
+        }
+        let fork = match base(folder, name) {
+            Some(base) => Some(files(folder, &base, key)?),
+            None if commit_of(folder, "HEAD").is_some() && is_shallow(folder) => {
                 return Err(GitError::Shallow { revision: name.to_owned() });
             }
             None => None,
         };
-        Ok(Revision { files, fork, folder: folder.to_owned(), name: name.to_owned() })
+        Ok(Revision { fork, ..revision })
+    }
+
+    /// Reads the folder. Files are known by their key.
+    pub(super) fn read(folder: &Path, name: &str, key: Key) -> Result<Revision, GitError> {
+        inside(folder)?;
+        let Some(commit) = commit_of(folder, name) else {
+            let revision = name.to_owned();
+            return Err(if is_shallow(folder) { GitError::Shallow { revision } } else { GitError::UnknownRevision { revision } });
+        };
+        let files = files(folder, &commit, key)?;
+        Ok(Revision { files, fork: None, folder: folder.to_owned(), name: name.to_owned() })
     }
 
     /// Whether it had a file.
@@ -124,14 +139,14 @@ impl Revision {
     }
 
     /// The files that cannot be missing here: those it had when this checkout parted from it.
-    pub(super) fn files_before(&self) -> impl Iterator<Item = &str> {
-        self.fork.as_ref().unwrap_or(&self.files).keys().map(String::as_str)
+    pub(super) fn files_before(&self) -> impl Iterator<Item = (&String, &Known)> {
+        self.fork.as_ref().unwrap_or(&self.files).iter()
     }
 
     /// The objects that a file may be here: what the revision has, or had when this checkout parted from it.
     pub(super) fn objects(&self, file: &str) -> Vec<&str> {
         let both = [Some(&self.files), self.fork.as_ref()];
-        both.into_iter().flatten().filter_map(|files| files.get(file)).map(String::as_str).collect()
+        both.into_iter().flatten().filter_map(|files| files.get(file)).map(|known| known.object.as_str()).collect()
     }
 
     /// The text of an object.
@@ -141,8 +156,13 @@ impl Revision {
 
     /// The objects that these files of the folder would be, in their order: one call of git for all of them.
     pub(super) fn would_be(&self, files: &[&str]) -> Result<Vec<String>, GitError> {
-        let mut input = files.join("\n");
-        input.push('\n');
+        // git goes to the root of the checkout before it reads the names.
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let mut input = Vec::new();
+        for file in files {
+            input.extend_from_slice(folder.join(file).as_os_str().as_bytes());
+            input.push(b'\n');
+        }
         let answer = git_with(&self.folder, &["hash-object", "--stdin-paths"], Some(input))?;
         Ok(String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect())
     }
@@ -156,9 +176,14 @@ fn commit_of(folder: &Path, name: &str) -> Option<String> {
 }
 
 /// The commit at which this checkout parted from another.
-fn base(folder: &Path, commit: &str) -> Option<String> {
-    let answer = git(folder, &["merge-base", commit, "HEAD"]).ok()?;
+fn base(folder: &Path, name: &str) -> Option<String> {
+    let commit = commit_of(folder, name)?;
+    let answer = git(folder, &["merge-base", &commit, "HEAD"]).ok()?;
     Some(String::from_utf8_lossy(&answer).trim().to_owned())
+}
+
+fn is_shallow(folder: &Path) -> bool {
+    git(folder, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == b"true\n")
 }
 
 fn files(folder: &Path, commit: &str, key: Key) -> Result<Files, GitError> {
@@ -166,7 +191,7 @@ fn files(folder: &Path, commit: &str, key: Key) -> Result<Files, GitError> {
     let files = listing.split(|byte| *byte == 0).filter_map(|entry| {
         let (head, path) = std::str::from_utf8(entry).ok()?.split_once('\t')?;
         let object = head.strip_prefix("100644 blob ").or_else(|| head.strip_prefix("100755 blob "))?;
-        Some((key(path)?.to_owned(), object.trim().to_owned()))
+        Some((key(path)?.to_owned(), Known { path: path.to_owned(), object: object.trim().to_owned() }))
     });
     Ok(files.collect())
 }
@@ -186,7 +211,7 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
     git_with(folder, arguments, None)
 }
 
-fn git_with(folder: &Path, arguments: &[&str], input: Option<String>) -> Result<Vec<u8>, GitError> {
+fn git_with(folder: &Path, arguments: &[&str], input: Option<Vec<u8>>) -> Result<Vec<u8>, GitError> {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(arguments).env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0");
     // A hook of git has these set, for the folder that it runs in.
@@ -199,7 +224,7 @@ fn git_with(folder: &Path, arguments: &[&str], input: Option<String>) -> Result<
     let stdin = child.stdin.take();
     let output = std::thread::scope(|scope| {
         // Beside the reading: git answers before it has read everything.
-        scope.spawn(move || stdin.zip(input).map(|(mut stdin, input)| stdin.write_all(input.as_bytes())));
+        scope.spawn(move || stdin.zip(input).map(|(mut stdin, input)| stdin.write_all(&input)));
         child.wait_with_output()
     });
     let output = output.map_err(|source| GitError::NoProgram { source })?;

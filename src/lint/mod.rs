@@ -20,6 +20,8 @@ mod source;
 mod squawk;
 mod statements;
 
+use std::path::Path;
+
 use crate::effects;
 use crate::migrations::{MigrationSet, Origin, ReadError};
 use crate::settings::Atomicity;
@@ -135,8 +137,8 @@ pub fn lint(set: &MigrationSet, options: &Options) -> Result<Report, LintError> 
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
-    let since = revision(set, options.since.as_deref())?;
-    let against = revision(set, options.against.as_deref())?;
+    let since = revision(set, options.since.as_deref(), git::Revision::since)?;
+    let against = revision(set, options.against.as_deref(), git::Revision::read)?;
     let mut report = Report { files: set.len(), ..Report::default() };
     let key = edited::key(set);
     let is_new = |file: &str| since.as_ref().is_none_or(|since| !key(file).is_some_and(|key| since.has(key)));
@@ -158,11 +160,13 @@ fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
     Ok(report)
 }
 
-fn revision(set: &MigrationSet, name: Option<&str>) -> Result<Option<git::Revision>, LintError> {
+type Read = fn(&Path, &str, git::Key) -> Result<git::Revision, GitError>;
+
+fn revision(set: &MigrationSet, name: Option<&str>, read: Read) -> Result<Option<git::Revision>, LintError> {
     let Some(name) = name else { return Ok(None) };
     match set.origin() {
         Origin::Embedded => Err(LintError::Embedded),
-        Origin::Folder(folder) | Origin::Drizzle { folder, .. } => Ok(Some(git::Revision::read(folder, name, edited::key(set))?)),
+        Origin::Folder(folder) | Origin::Drizzle { folder, .. } => Ok(Some(read(folder, name, edited::key(set))?)),
     }
 }
 

@@ -2,6 +2,7 @@
 //! one by one, so that none of it depends on what a file's transaction would be; the comments that silence are read by
 //! `allow.rs`.
 
+use squawk_lexer::TokenKind;
 use squawk_linter::{Linter, Version, Violation};
 use squawk_syntax::SourceFile;
 
@@ -134,11 +135,13 @@ pub(super) fn rule(name: &str) -> Option<&'static Rule> {
     ON.iter().find(|rule| rule.name == name)
 }
 
-/// The longest statement that is given to squawk, in bytes: its parser calls itself for every level of nesting, which
-/// without parentheses too (`not not not …`) takes a few bytes, and its time grows with the square of the depth.
-const LONGEST_BYTES: usize = 8 * 1024;
-/// The deepest nesting of parentheses and brackets that is.
+/// The longest statement that is given to squawk, in bytes: its tree takes many times that.
+const LONGEST_BYTES: usize = 512 * 1024;
+/// The deepest nesting of parentheses and brackets that is, for its time grows with the square of the depth.
 const DEEPEST: usize = 50;
+/// The most tokens without a comma: its parser calls itself for every level of nesting, which without parentheses too
+/// (`not not not …`) takes a token.
+const LONGEST_PART: usize = 1500;
 
 /// Judges a statement that has these effects. What is not read is counted.
 pub(super) fn findings(
@@ -179,21 +182,20 @@ fn is_about(statement: &str) -> bool {
 
 /// Whether nothing in it could be too deep for its parser.
 fn is_shallow(statement: &str) -> bool {
-    statement.len() <= LONGEST_BYTES && depth(statement) <= DEEPEST
-}
-
-fn depth(statement: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut deepest = 0;
-    for byte in statement.bytes() {
-        match byte {
-            b'(' | b'[' => depth += 1,
-            b')' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
+    let (mut depth, mut part) = (0_usize, 0_usize);
+    statement.len() <= LONGEST_BYTES
+        && squawk_lexer::tokenize(statement).all(|token| {
+            match token.kind {
+                TokenKind::OpenParen | TokenKind::OpenBracket => depth += 1,
+                TokenKind::CloseParen | TokenKind::CloseBracket => depth = depth.saturating_sub(1),
+                TokenKind::Comma => part = 0,
+                _ => {}
+            }
+            if !matches!(token.kind, TokenKind::Whitespace) {
+                part += 1;
+            }
+            depth <= DEEPEST && part <= LONGEST_PART
+        })
 }
 
 fn finding(at: Where<'_>, violation: &Violation, statement: &str, effects: &[Effect]) -> Option<Finding> {
@@ -224,9 +226,8 @@ fn hint(rule: &str) -> Option<String> {
         "ban-drop-column" | "ban-drop-table" | "ban-drop-schema" => {
             "drop it in the release after the one that no longer uses it, and allow it there"
         }
-        "renaming-column" | "renaming-table" | "ban-set-schema" => {
-            "add the new one, write both, and drop the old one in a later release; or keep the old name as a view"
-        }
+        "renaming-column" => "add the new one, write both, and drop the old one in a later release",
+        "renaming-table" | "ban-set-schema" => "keep the old name as a view, for the release that still runs",
         "adding-required-field" => "give it a default, or add it without NOT NULL and fill it first",
         _ => return None,
     };
