@@ -45,15 +45,15 @@ pub(super) fn add(at: Words<'_>, mut words: Words<'_>, table: &TableName, reader
     let brief = !numbered && !stored && value == Claim::No;
     let default = default.map(|default| format!(" DEFAULT {}", default.all())).unwrap_or_default();
     let plain = format!("{data_type}{default}{}", if not_null { " NOT NULL" } else { "" });
-    let first = |then: Option<String>| then.filter(|_| brief).map(|then| safe::column_first(table, &column, &plain, &then));
+    let safe = || asked.later().filter(|_| brief).map(|then| safe::column_first(table, &column, &plain, &then));
     if words.have(&["UNIQUE"]) || words.have(&["PRIMARY", "KEY"]) {
-        put(reader, &f::ADD_COLUMN_UNIQUE, first(asked.unique()));
+        put(reader, &f::ADD_COLUMN_UNIQUE, safe());
     }
     if words.have(&["CHECK"]) {
-        put(reader, &f::ADD_COLUMN_CHECK, first(asked.check()));
+        put(reader, &f::ADD_COLUMN_CHECK, safe());
     }
     if !default.is_empty() && words.have(&["REFERENCES"]) {
-        put(reader, &f::ADD_COLUMN_REFERENCES, first(asked.references()));
+        put(reader, &f::ADD_COLUMN_REFERENCES, safe());
     }
     let referenced = if !default.is_empty() { &f::REFERENCED_CHECKED } else { &f::REFERENCED };
     references(words, referenced, table, reader);
@@ -75,11 +75,17 @@ impl<'a> Asked<'a> {
         self.words.outside_parentheses().find_map(|mut words| words.eat(keyword).then_some(words))
     }
 
+    /// All of it, one after the other. A primary key is none where rows have no value yet.
+    fn later(&self) -> Option<String> {
+        let parts = [self.check(), self.references(), self.unique()];
+        let all: Vec<String> = parts.into_iter().flatten().collect();
+        (!self.words.have(&["PRIMARY", "KEY"])).then(|| all.join("\n"))
+    }
+
     fn unique(&self) -> Option<String> {
         let list = format!("({})", safe::identifier(self.column));
-        let then = safe::using_index(self.table, &self.named("key"), "UNIQUE", &list, "");
-        // A primary key is none where rows have no value yet.
-        self.words.have(&["UNIQUE"]).then(|| in_file_after(&then))
+        let then = || safe::using_index(self.table, &self.named("key"), "UNIQUE", &list, "");
+        self.words.have(&["UNIQUE"]).then(|| format!("-- and in the file after it:\n{}", then()))
     }
 
     fn check(&self) -> Option<String> {
@@ -93,10 +99,6 @@ impl<'a> Asked<'a> {
         let definition = format!("FOREIGN KEY ({}) REFERENCES {to}", safe::identifier(self.column));
         Some(safe::not_valid(self.table, &self.named("fkey"), &definition))
     }
-}
-
-fn in_file_after(sql: &str) -> String {
-    format!("-- and in the file after it:\n{sql}")
 }
 
 /// What stands in the parentheses behind `GENERATED ALWAYS AS`.

@@ -132,11 +132,18 @@ fn unique(words: Words<'_>, named: Option<&str>, table: &TableName) -> Option<St
     let nulls = if rest.eat_all(&["NULLS", "NOT", "DISTINCT"]) { " NULLS NOT DISTINCT" } else { "" };
     rest.eat_all(&["NULLS", "DISTINCT"]);
     let list = rest.eat_parenthesis()?;
-    let include = if rest.eat("INCLUDE") { format!(" INCLUDE ({})", rest.eat_parenthesis()?.all()) } else { String::new() };
+    let include =
+        if rest.eat("INCLUDE") { format!(" INCLUDE ({})", rest.eat_parenthesis()?.all()) } else { String::new() };
     if rest.is_any(&["WITH", "USING"]) || list.have(&["WITHOUT", "OVERLAPS"]) {
         return None;
     }
-    let own = || if what == "pkey" { safe::own_name(table, &[], what) } else { safe::own_name(table, &safe::columns(list), what) };
+    let own = || {
+        if what == "pkey" {
+            safe::own_name(table, &[], what)
+        } else {
+            safe::own_name(table, &safe::columns(list), what)
+        }
+    };
     let constraint = named.map_or_else(own, str::to_owned);
     Some(safe::using_index(table, &constraint, kind, &format!("({}){include}{nulls}", list.all()), rest.all()))
 }

@@ -51,12 +51,7 @@ fn finding(file: &str, what: &str) -> Finding {
     Finding::of_file(&EDITED, file, message).hint("restore the file, and put the change into a new one")
 }
 
-fn is_one_of(
-    migration: &Migration,
-    object: &str,
-    released: &[&str],
-    since: &Revision,
-) -> Result<bool, LintError> {
+fn is_one_of(migration: &Migration, object: &str, released: &[&str], since: &Revision) -> Result<bool, LintError> {
     if released.contains(&object) {
         return Ok(true);
     }

@@ -122,7 +122,11 @@ impl Revision {
         inside(folder)?;
         let Some(commit) = commit_of(folder, name) else {
             let revision = name.to_owned();
-            return Err(if is_shallow(folder) { GitError::Shallow { revision } } else { GitError::UnknownRevision { revision } });
+            return Err(if is_shallow(folder) {
+                GitError::Shallow { revision }
+            } else {
+                GitError::UnknownRevision { revision }
+            });
         };
         let files = files(folder, &commit, key)?;
         Ok(Revision { files, fork: None, folder: folder.to_owned(), name: name.to_owned() })

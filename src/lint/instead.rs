@@ -5,17 +5,18 @@ use crate::effects::quoted;
 use crate::migrations::script::{Found, Words, walk};
 use crate::settings::TableName;
 
-pub(super) fn of(rule: &str, statement: &str) -> Option<String> {
+/// `byte` is where in the statement the rule found something.
+pub(super) fn of(rule: &str, statement: &str, byte: usize) -> Option<String> {
     let mut found = None;
     walk(statement, false, |piece| {
         if let Found::Statement(words, _) = piece {
-            found = found.take().or_else(|| read(rule, words));
+            found = found.take().or_else(|| read(rule, words, byte));
         }
     });
     found
 }
 
-fn read(rule: &str, mut words: Words<'_>) -> Option<String> {
+fn read(rule: &str, mut words: Words<'_>, byte: usize) -> Option<String> {
     if !words.eat_all(&["ALTER", "TABLE"]) {
         return None;
     }
@@ -41,7 +42,10 @@ fn read(rule: &str, mut words: Words<'_>) -> Option<String> {
                  ALTER TABLE {old} SET SCHEMA {schema};\nCREATE VIEW {old} AS SELECT * FROM {new};"
             ))
         }
-        "adding-required-field" => words.parts().into_iter().find_map(|part| nullable(part, &table)),
+        "adding-required-field" => {
+            let before = |part: &Words<'_>| part.start().is_some_and(|start| start <= byte);
+            nullable(words.parts().into_iter().rfind(before)?, &table)
+        }
         _ => None,
     }
 }

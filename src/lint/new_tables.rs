@@ -71,7 +71,8 @@ impl NewTables {
 
     /// `SELECT … INTO t FROM …`
     fn selected(&mut self, words: Words<'_>) {
-        let Some(mut into) = words.outside_parentheses().find_map(|mut words| words.eat("INTO").then_some(words)) else {
+        let Some(mut into) = words.outside_parentheses().find_map(|mut words| words.eat("INTO").then_some(words))
+        else {
             return;
         };
         into.eat_any(&["TEMP", "TEMPORARY", "UNLOGGED"]);

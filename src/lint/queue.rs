@@ -54,11 +54,12 @@ struct Work {
 
 fn work(words: Words<'_>, effects: &[Effect]) -> Option<Work> {
     let claim = |effect: &&Effect| effect.rewrite.max(effect.scan);
-    if let Some(effect) = effects.iter().max_by_key(claim).filter(|effect| claim(effect) > Claim::No) {
-        return Some(Work {
-            what: format!("{}: {}", effect.relation, effect.why),
-            certain: claim(&effect) == Claim::Yes,
-        });
+    // These never run in a transaction, which another rule tells.
+    let runs = |effect: &&Effect| !effect.fact.name.ends_with("_CONCURRENTLY") || words.is("REFRESH");
+    let longest = effects.iter().filter(runs).max_by_key(claim);
+    if let Some(effect) = longest.filter(|effect| claim(effect) > Claim::No) {
+        let why = if effect.fact.name == "UPDATE" { "rows are looked for and changed" } else { effect.why };
+        return Some(Work { what: format!("{}: {why}", effect.relation), certain: claim(&effect) == Claim::Yes });
     }
     let inserts = !effects.is_empty() && words.is("INSERT") && words.have(&["SELECT"]) && words.have(&["FROM"]);
     inserts.then(|| Work { what: "rows are made by a query".to_owned(), certain: false })

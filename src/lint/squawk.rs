@@ -200,12 +200,16 @@ fn is_shallow(statement: &str) -> bool {
 
 fn finding(at: Where<'_>, violation: &Violation, statement: &str, effects: &[Effect]) -> Option<Finding> {
     let rule = rule(&violation.code.to_string())?;
-    let byte = at.start + usize::try_from(u32::from(violation.text_range.start())).ok()?;
+    let inside = usize::try_from(u32::from(violation.text_range.start())).ok()?;
+    // A name that is too long is so where it is given.
+    if rule.name == "identifier-too-long" && statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("DROP")) {
+        return None;
+    }
     let message = violation.message.trim_end_matches('.').to_owned();
-    let finding = Finding::at(rule, at.source, byte, message).in_statement(at.source, at.start);
+    let finding = Finding::at(rule, at.source, at.start + inside, message).in_statement(at.source, at.start);
     let strongest = effects.iter().max_by_key(|effect| effect.lock);
     let lock = strongest.filter(|_| LOCKS.contains(&rule.name)).map(|effect| lock_words(at, effect));
-    let instead = instead::of(rule.name, statement);
+    let instead = instead::of(rule.name, statement, inside);
     let hint = hint(rule.name).or_else(|| violation.help.clone()).filter(|_| instead.is_none());
     Some(Finding { hint, lock, instead, ..finding })
 }

@@ -186,11 +186,36 @@ fn no_text_makes_lint_panic() {
 #[test]
 fn deep_nesting_is_no_end_of_the_stack() {
     for deep in [
-        "(", "[", "not ", "- ", "case when ", "array[", "row(", "a.", "select (", "::", "~", "not (", "* ", "1+", "a(",
-        "case a when ", "with a as (", "exists (", "a in (", "cast(", "a and ", "a is ", "a between ", "[1][", "x collate ",
+        "(",
+        "[",
+        "not ",
+        "- ",
+        "case when ",
+        "array[",
+        "row(",
+        "a.",
+        "select (",
+        "::",
+        "~",
+        "not (",
+        "* ",
+        "1+",
+        "a(",
+        "case a when ",
+        "with a as (",
+        "exists (",
+        "a in (",
+        "cast(",
+        "a and ",
+        "a is ",
+        "a between ",
+        "[1][",
+        "x collate ",
     ] {
         for times in [40, 700, 1_490, 30_000] {
-            for head in ["alter table t add column x int default ", "create table t (a int check ", "create view v as select "] {
+            for head in
+                ["alter table t add column x int default ", "create table t (a int check ", "create view v as select "]
+            {
                 report(&[("V1__a.sql", &format!("{head}{}", deep.repeat(times)))]);
             }
         }

@@ -268,7 +268,8 @@ fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
     let mut seen = Vec::new();
     for (fact, example) in examples().filter(|(_, example)| (example.since..=example.until).contains(&version)) {
         let found = effects(example.sql, version);
-        let [Effect { safe: Some(safe), .. }] = &found.iter().filter(|effect| effect.safe.is_some()).collect::<Vec<_>>()[..]
+        let [Effect { safe: Some(safe), .. }] =
+            &found.iter().filter(|effect| effect.safe.is_some()).collect::<Vec<_>>()[..]
         else {
             continue;
         };
@@ -284,7 +285,8 @@ fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
             }
             let long = effects(&file, version).into_iter().find(Effect::blocks_long);
             // Whether a column is NOT NULL already is not in the statement.
-            let known = |effect: &Effect| effect.fact.name.ends_with("USING_INDEX") || effect.fact.name == "SET_NOT_NULL";
+            let known =
+                |effect: &Effect| effect.fact.name.ends_with("USING_INDEX") || effect.fact.name == "SET_NOT_NULL";
             assert!(long.is_none_or(|effect| known(&effect)), "{}: {file}", example.sql);
         }
         if same.contains(&fact.name) {
@@ -295,7 +297,9 @@ fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
         }
         seen.push(fact.name);
     }
-    for name in same.iter().chain(&["COLUMN_TYPE", "SET_NOT_NULL", "ADD_COLUMN_SERIAL", "ADD_COLUMN_VOLATILE", "REINDEX_TABLE"]) {
+    for name in
+        same.iter().chain(&["COLUMN_TYPE", "SET_NOT_NULL", "ADD_COLUMN_SERIAL", "ADD_COLUMN_VOLATILE", "REINDEX_TABLE"])
+    {
         assert!(seen.contains(name), "{name}: {seen:?}");
     }
 }
