@@ -62,7 +62,7 @@ const PROOFS: &[(&str, Proof)] = &[
     ("allow-without-reason", Comment),
     ("allow-unknown-rule", Comment),
     ("allow-unused", Comment),
-    ("adding-required-field", Server(|shop, bad, good| shop.refuses_in_transaction(bad, good, "23502"))),
+    ("adding-required-field", Server(fails_on_rows)),
     ("ban-drop-column", Server(|shop, bad, _| shop.breaks(bad, "", "select note from orders", "42703"))),
     ("ban-drop-table", Server(|shop, bad, _| shop.breaks(&cascade(bad), "", "select * from orders", "42P01"))),
     ("ban-drop-schema", Server(|shop, bad, _| shop.breaks(&cascade(bad), "", "select * from shop.things", "42P01"))),
@@ -142,13 +142,14 @@ impl Shop {
         assert_ne!(self.runs.value(&query), before, "{bad}");
     }
 
-    /// The strongest lock that the run holds on a table.
+    /// The strongest lock that the run holds on a table, which may be gone for itself.
     fn lock(&mut self, table: &str) -> Option<String> {
+        let pid = self.runs.pid();
         let sql = format!(
-            "select mode from pg_locks join pg_class on oid = relation where pid = pg_backend_pid() and relname = '{table}'
+            "select mode from pg_locks join pg_class on oid = relation where pid = {pid} and relname = '{table}'
              order by mode = 'AccessExclusiveLock' desc, mode = 'ShareLock' desc, mode = 'ShareRowExclusiveLock' desc"
         );
-        self.runs.value(&sql)
+        self.other.value(&sql)
     }
 
     fn number(&mut self, of: &str) -> i64 {
@@ -256,6 +257,11 @@ fn leaves_the_role(shop: &mut Shop, bad: &str, good: &str) {
     shop.database.execute(&format!("grant all on schema public to {role}"));
     let as_role = |sql: &str| sql.replace("shop_owner", &role);
     shop.leaves_changed(&as_role(bad), &as_role(good), "current_user");
+}
+
+fn fails_on_rows(shop: &mut Shop, bad: &str, good: &str) {
+    shop.database.execute("alter table orders drop column note");
+    shop.refuses_in_transaction(bad, good, "23502");
 }
 
 fn empties_what_is_not_named(shop: &mut Shop, bad: &str, good: &str) {
