@@ -35,13 +35,11 @@ impl Enums {
 
     /// Judges a statement and takes note of it.
     pub(super) fn statement(&mut self, words: Words<'_>, source: &Source<'_>, start: usize) -> Option<Finding> {
-        if words.is("ALTER") || words.is("CREATE") {
-            if let Some(added) = self.adds(words, source, start) {
-                if let Some((value, added)) = added {
-                    self.added.entry(value).or_default().push(added);
-                }
-                return None;
+        if let Some(added) = self.adds(words, source, start) {
+            if let Some((value, added)) = added {
+                self.added.entry(value).or_default().push(added);
             }
+            return None;
         }
         if words.is("COMMENT") || self.added.is_empty() {
             return None;
