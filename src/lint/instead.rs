@@ -29,7 +29,7 @@ fn read(rule: &str, mut words: Words<'_>, byte: usize) -> Option<String> {
             let new = TableName::new(table.schema(), &words.identifier()?);
             let (old, short, new) = (quoted(&table), quoted(&TableName::new(None, new.table())), quoted(&new));
             Some(format!(
-                "-- in one file: the release that still runs reads and writes the view\n\
+                "-- schemagate: allow renaming-table because the view keeps the old name for the release that still runs\n\
                  ALTER TABLE {old} RENAME TO {short};\nCREATE VIEW {old} AS SELECT * FROM {new};"
             ))
         }
@@ -38,7 +38,7 @@ fn read(rule: &str, mut words: Words<'_>, byte: usize) -> Option<String> {
             let (old, new) = (quoted(&table), quoted(&TableName::new(Some(&schema), table.table())));
             let schema = quoted(&TableName::new(None, &schema));
             Some(format!(
-                "-- in one file: the release that still runs reads and writes the view\n\
+                "-- schemagate: allow ban-set-schema because the view keeps the old name for the release that still runs\n\
                  ALTER TABLE {old} SET SCHEMA {schema};\nCREATE VIEW {old} AS SELECT * FROM {new};"
             ))
         }

@@ -106,6 +106,11 @@ fn machines_get_one_document_or_annotations() {
     outcome
         .assert_code(1)
         .assert_stdout("::error file=db/V1__a.sql,line=1,col=15,title=table-rewrite::t: every row gets");
+    // A step may run in a folder of the checkout.
+    let job = Job::new().current_dir(folder.path().join("db")).env("GITHUB_WORKSPACE", folder.path());
+    job.args(["lint", "--migrations", ".", "--format", "github"])
+        .run()
+        .assert_stdout("::error file=db/V1__a.sql,line=1");
     Job::new().args(["status", "--format", "github"]).run().assert_code(2).assert_stderr("for `lint` alone");
 }
 

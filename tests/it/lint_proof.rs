@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use schemagate::lint::{RULES, SQUAWK_ON};
+use schemagate::lint::{Options, RULES, SQUAWK_ON};
+use schemagate::migrations::MigrationSet;
 
 use crate::lint::examples;
 use crate::support::connection::Connection;
@@ -344,5 +345,26 @@ fn every_rule_is_what_the_server_does() {
             Up(proof) => proof(&Database::new()),
             Comment => assert!(rule.starts_with("allow-"), "{rule}"),
         }
+    }
+}
+
+#[test]
+fn the_way_out_of_what_breaks_the_running_release_does_not() {
+    for rule in ["renaming-table", "ban-set-schema", "adding-required-field"] {
+        let [bad, _] = examples(rule);
+        let lint = |sql: &str| {
+            let set = MigrationSet::from_texts([("V1__a.sql", sql)]).unwrap();
+            schemagate::lint::lint(&set, &Options::default()).unwrap().findings
+        };
+        let instead = lint(bad).into_iter().find(|finding| finding.rule == rule).unwrap().instead.unwrap();
+        let now = instead.split("-- fill it").next().unwrap();
+        assert_eq!(lint(now), Vec::new(), "{now}");
+        let mut shop = Shop::new();
+        if rule == "adding-required-field" {
+            shop.database.execute("alter table orders drop column note");
+        }
+        assert_eq!(shop.run(now), None, "{now}");
+        shop.runs.execute("commit");
+        shop.other.execute("select * from orders; insert into orders (id) values (100); update orders set a = 1");
     }
 }
