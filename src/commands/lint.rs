@@ -1,6 +1,6 @@
 //! `lint`: judges the files without a database.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use schemagate::error::Error;
 use schemagate::lint::{LintError, Options, Severity, lint};
@@ -30,15 +30,15 @@ pub(crate) fn run(settings: &Settings, arguments: &LintArguments, format: AskedF
     if errors + denied > 0 { Err(LintError::Found { errors, warnings }.into()) } else { Ok(()) }
 }
 
-/// The folder as GitHub names files: from the root of the checkout, where workflows run.
+/// The folder as GitHub names files: from the root of the checkout, wherever in it the step runs.
 fn from_checkout(folder: Option<&Path>) -> String {
     let Some(folder) = folder else { return String::new() };
-    let here = std::env::current_dir().unwrap_or_default();
-    let folder = folder.strip_prefix(&here).unwrap_or(folder);
-    folder
-        .components()
-        .filter(|part| !matches!(part, std::path::Component::CurDir))
-        .collect::<std::path::PathBuf>()
-        .display()
-        .to_string()
+    let root = std::env::var_os("GITHUB_WORKSPACE").filter(|root| !root.is_empty()).map(PathBuf::from);
+    let root = root.or_else(|| std::env::current_dir().ok()).unwrap_or_default();
+    let (root, folder) = (real(&root), real(folder));
+    folder.strip_prefix(&root).unwrap_or(&folder).display().to_string()
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -25,11 +25,14 @@ pub(super) fn add(at: Words<'_>, mut words: Words<'_>, table: &TableName, reader
         reader.put_safe(fact, table.clone(), Table, at, safe);
     };
     let not_null = words.have(&["NOT", "NULL"]);
-    let later = || default.map(|default| safe::default_later(table, &column, data_type, default.all(), not_null));
-    if words.have(&["AS", "IDENTITY"]) || is_serial(data_type) {
-        put(reader, &f::ADD_COLUMN_SERIAL, None);
+    let version = not_null.then_some(reader.version);
+    let later = || default.map(|default| safe::default_later(table, &column, data_type, default.all(), version));
+    let numbered = words.have(&["AS", "IDENTITY"]) || is_serial(data_type);
+    if numbered {
+        put(reader, &f::ADD_COLUMN_SERIAL, Some(safe::numbered(table, &column, data_type)));
     } else if stored {
-        put(reader, &f::ADD_COLUMN_STORED, None);
+        let safe = expression(words).map(|value| safe::computed(table, &column, data_type, value, reader));
+        put(reader, &f::ADD_COLUMN_STORED, safe);
     } else if value == Claim::Yes {
         put(reader, &f::ADD_COLUMN_VOLATILE, later());
     } else if may(value) {
@@ -37,17 +40,74 @@ pub(super) fn add(at: Words<'_>, mut words: Words<'_>, table: &TableName, reader
     } else {
         put(reader, &f::ADD_COLUMN, None);
     }
+    let asked = Asked { table, column: &column, words };
+    // Where the column itself is brief to add, it comes first, and what is asked of it after that.
+    let brief = !numbered && !stored && value == Claim::No;
+    let default = default.map(|default| format!(" DEFAULT {}", default.all())).unwrap_or_default();
+    let plain = format!("{data_type}{default}{}", if not_null { " NOT NULL" } else { "" });
+    let safe = || asked.later().filter(|_| brief).map(|then| safe::column_first(table, &column, &plain, &then));
     if words.have(&["UNIQUE"]) || words.have(&["PRIMARY", "KEY"]) {
-        put(reader, &f::ADD_COLUMN_UNIQUE, None);
+        put(reader, &f::ADD_COLUMN_UNIQUE, safe());
     }
     if words.have(&["CHECK"]) {
-        put(reader, &f::ADD_COLUMN_CHECK, None);
+        put(reader, &f::ADD_COLUMN_CHECK, safe());
     }
-    if default.is_some() && words.have(&["REFERENCES"]) {
-        put(reader, &f::ADD_COLUMN_REFERENCES, None);
+    if !default.is_empty() && words.have(&["REFERENCES"]) {
+        put(reader, &f::ADD_COLUMN_REFERENCES, safe());
     }
-    let referenced = if default.is_some() { &f::REFERENCED_CHECKED } else { &f::REFERENCED };
+    let referenced = if !default.is_empty() { &f::REFERENCED_CHECKED } else { &f::REFERENCED };
     references(words, referenced, table, reader);
+}
+
+/// What is asked of a new column, each in the words that ask it of an old one.
+struct Asked<'a> {
+    table: &'a TableName,
+    column: &'a str,
+    words: Words<'a>,
+}
+
+impl<'a> Asked<'a> {
+    fn named(&self, what: &str) -> String {
+        safe::own_name(self.table, &[self.column.to_owned()], what)
+    }
+
+    fn behind(&self, keyword: &str) -> Option<Words<'a>> {
+        self.words.outside_parentheses().find_map(|mut words| words.eat(keyword).then_some(words))
+    }
+
+    /// All of it, one after the other. A primary key is none where rows have no value yet.
+    fn later(&self) -> Option<String> {
+        let parts = [self.check(), self.references(), self.unique()];
+        let all: Vec<String> = parts.into_iter().flatten().collect();
+        (!self.words.have(&["PRIMARY", "KEY"])).then(|| all.join("\n"))
+    }
+
+    fn unique(&self) -> Option<String> {
+        let list = format!("({})", safe::identifier(self.column));
+        let then = || safe::using_index(self.table, &self.named("key"), "UNIQUE", &list, "");
+        self.words.have(&["UNIQUE"]).then(|| format!("-- and in the file after it:\n{}", then()))
+    }
+
+    fn check(&self) -> Option<String> {
+        let value = self.behind("CHECK")?.eat_parenthesis()?.all();
+        Some(safe::not_valid(self.table, &self.named("check"), &format!("CHECK ({value})")))
+    }
+
+    fn references(&self) -> Option<String> {
+        let others = &["DEFAULT", "NOT", "NULL", "CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "GENERATED", "COLLATE"];
+        let to = self.behind("REFERENCES")?.until(others).all();
+        let definition = format!("FOREIGN KEY ({}) REFERENCES {to}", safe::identifier(self.column));
+        Some(safe::not_valid(self.table, &self.named("fkey"), &definition))
+    }
+}
+
+/// What stands in the parentheses behind `GENERATED ALWAYS AS`.
+fn expression(words: Words<'_>) -> Option<&str> {
+    let mut found = words.outside_parentheses().find_map(|words| {
+        let mut rest = words;
+        rest.eat_all(&["GENERATED", "ALWAYS", "AS"]).then_some(rest)
+    })?;
+    found.eat_parenthesis().map(Words::all)
 }
 
 fn is_serial(data_type: &str) -> bool {
@@ -63,9 +123,10 @@ pub(super) fn read(at: Words<'_>, mut words: Words<'_>, table: &TableName, reade
     let mut set = words;
     set.eat("SET");
     let fact = if words.is("TYPE") || set.is("DATA") {
-        &f::COLUMN_TYPE
+        let safe = other_type(table, &column, words);
+        return reader.put_safe(&f::COLUMN_TYPE, table.clone(), Table, at, safe);
     } else if set.eat_all(&["NOT", "NULL"]) {
-        let safe = safe::not_null(table, &column, reader);
+        let safe = safe::not_null(table, &column, reader.version);
         return reader.put_safe(&f::SET_NOT_NULL, table.clone(), Table, at, Some(safe));
     } else if set.is("EXPRESSION") && words.is("SET") {
         &f::COLUMN_EXPRESSION
@@ -75,4 +136,15 @@ pub(super) fn read(at: Words<'_>, mut words: Words<'_>, table: &TableName, reade
         &f::COLUMN_DEFAULT
     };
     reader.put(fact, table.clone(), Table, at);
+}
+
+/// Behind the column's name: `[SET DATA] TYPE bigint [COLLATE …] [USING …]`.
+fn other_type(table: &TableName, column: &str, mut words: Words<'_>) -> Option<String> {
+    words.eat_all(&["SET", "DATA"]);
+    if !words.eat("TYPE") {
+        return None;
+    }
+    let using = words.outside_parentheses().find_map(|mut words| words.eat("USING").then_some(words));
+    let value = using.map_or_else(|| safe::identifier(column), |using| using.all().to_owned());
+    Some(safe::other_type(table, column, words.until(&["USING"]).all(), &value))
 }

@@ -77,25 +77,75 @@ fn add_constraint(at: Words<'_>, words: Words<'_>, named: Option<&str>, table: &
     let definition = words.all();
     let put = |reader: &mut Reader<'_>, fact, safe| reader.put_safe(fact, table.clone(), Table, at, safe);
     if words.is("FOREIGN") {
-        let safe = (!not_valid).then(|| safe::not_valid(table, named, definition));
+        let own = || name_of(table, named, words, "fkey");
+        let safe = (!not_valid).then(|| safe::not_valid(table, &own(), definition));
         put(reader, if not_valid { &f::ADD_FOREIGN_KEY_NOT_VALID } else { &f::ADD_FOREIGN_KEY }, safe);
         let referenced = if not_valid { &f::REFERENCED } else { &f::REFERENCED_CHECKED };
         return references(words, referenced, table, reader);
     }
     if words.is_any(&["CHECK", "NOT"]) {
-        let safe = (!not_valid).then(|| safe::not_valid(table, named, definition));
+        let own = || name_of(table, named, words, if words.is("NOT") { "not_null" } else { "check" });
+        let safe = (!not_valid).then(|| safe::not_valid(table, &own(), definition));
         return put(reader, if not_valid { &f::ADD_NOT_VALID } else { &f::ADD_CHECK }, safe);
     }
     let primary = words.is("PRIMARY");
     if words.have(&["USING", "INDEX"]) && !words.have(&["USING", "INDEX", "TABLESPACE"]) {
         return put(reader, if primary { &f::ADD_PRIMARY_KEY_USING_INDEX } else { &f::ADD_UNIQUE_USING_INDEX }, None);
     }
-    let mut columns = words;
-    let kind = if primary { "PRIMARY KEY" } else { "UNIQUE" };
-    let known = columns.eat("UNIQUE") || columns.eat_all(&["PRIMARY", "KEY"]);
-    let list = columns.eat_parenthesis().filter(|_| known);
-    let safe = list.map(|list| safe::using_index(table, named, kind, &format!("({})", list.all())));
-    put(reader, &f::ADD_UNIQUE, safe);
+    put(reader, &f::ADD_UNIQUE, unique(words, named, table));
+}
+
+/// The name that a constraint has, or would get from PostgreSQL.
+fn name_of(table: &TableName, named: Option<&str>, words: Words<'_>, what: &str) -> String {
+    let own = || {
+        let mut list = words.everywhere().find_map(|mut words| words.eat_parenthesis());
+        if what == "not_null" {
+            let mut column = words;
+            column.eat_all(&["NOT", "NULL"]);
+            list = Some(column);
+        }
+        let columns = match (what, list) {
+            // The first column that the condition names.
+            ("check", Some(list)) => list.everywhere().find_map(column).into_iter().collect(),
+            (_, Some(list)) => safe::columns(list),
+            (_, None) => Vec::new(),
+        };
+        safe::own_name(table, &columns, what)
+    };
+    named.map_or_else(own, str::to_owned)
+}
+
+fn column(mut words: Words<'_>) -> Option<String> {
+    words.identifier().filter(|_| words.token() != "(")
+}
+
+/// `UNIQUE` or `PRIMARY KEY` on an index that is built before; none for `EXCLUDE`, and for what no index takes over.
+fn unique(words: Words<'_>, named: Option<&str>, table: &TableName) -> Option<String> {
+    let mut rest = words;
+    let (kind, what) = if rest.eat("UNIQUE") {
+        ("UNIQUE", "key")
+    } else if rest.eat_all(&["PRIMARY", "KEY"]) {
+        ("PRIMARY KEY", "pkey")
+    } else {
+        return None;
+    };
+    let nulls = if rest.eat_all(&["NULLS", "NOT", "DISTINCT"]) { " NULLS NOT DISTINCT" } else { "" };
+    rest.eat_all(&["NULLS", "DISTINCT"]);
+    let list = rest.eat_parenthesis()?;
+    let include =
+        if rest.eat("INCLUDE") { format!(" INCLUDE ({})", rest.eat_parenthesis()?.all()) } else { String::new() };
+    if rest.is_any(&["WITH", "USING"]) || list.have(&["WITHOUT", "OVERLAPS"]) {
+        return None;
+    }
+    let own = || {
+        if what == "pkey" {
+            safe::own_name(table, &[], what)
+        } else {
+            safe::own_name(table, &safe::columns(list), what)
+        }
+    };
+    let constraint = named.map_or_else(own, str::to_owned);
+    Some(safe::using_index(table, &constraint, kind, &format!("({}){include}{nulls}", list.all()), rest.all()))
 }
 
 /// The table that a foreign key refers to.

@@ -105,7 +105,8 @@ facts! {
         [on("alter table t add column x int generated always as (id + 1) stored")]
         better [since(18, "alter table t add column x int generated always as (id + 1) virtual")];
     ADD_COLUMN_UNIQUE = AccessExclusive, rewrite No, scan Yes, "builds the index of the constraint over every row",
-        [on("alter table t add column x int unique")] better [on("alter table t add column x int")];
+        [on("alter table t add column x int unique"),
+         on("alter table t add x int check (x > 0) unique references parent")] better [on("alter table t add column x int")];
     ADD_COLUMN_CHECK = AccessExclusive, rewrite No, scan Yes, "reads every row to check it",
         [on("alter table t add column x int default 1 check (x > 0)")] better [on("alter table t add column x int default 1")];
     ADD_COLUMN_REFERENCES = AccessExclusive, rewrite No, scan Yes, "looks up the default of every row in the other table",

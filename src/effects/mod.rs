@@ -15,6 +15,7 @@ use crate::settings::TableName;
 
 pub use facts::{Example, FACTS, Fact};
 pub use lock::{Blocks, LockMode};
+pub(crate) use safe::name as quoted;
 
 /// The oldest major version that is supported, and the newest that the facts were held against.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 14..=18;
@@ -72,6 +73,12 @@ impl Effect {
 
     fn with_safe(self, safe: Option<String>) -> Effect {
         Effect { safe, ..self }
+    }
+
+    /// The relation for people; of an index, whose table is locked too, nothing more is known.
+    pub fn relation_words(&self) -> String {
+        let of = if self.kind == RelationKind::Index { "the table of " } else { "" };
+        format!("{of}{}", self.relation)
     }
 
     /// Says whether it may take the longer the larger the relation is, while others wait.

@@ -112,8 +112,18 @@ fn create_index(all: Words<'_>, mut words: Words<'_>, reader: &mut Reader<'_>) {
     if concurrently {
         return reader.put(&f::CREATE_INDEX_CONCURRENTLY, table, Table, all);
     }
-    let safe = named.then(|| safe::concurrently(reader.text, at, all)).flatten();
+    let own = (!named).then(|| own_index_name(&table, words));
+    let safe = safe::concurrently(reader.text, at, all, own.as_deref());
     reader.put_safe(&f::CREATE_INDEX, table, Table, all, safe);
+}
+
+/// The name that PostgreSQL gives an index without one; the words start behind the table.
+fn own_index_name(table: &TableName, mut words: Words<'_>) -> String {
+    if words.eat("USING") {
+        words.skip();
+    }
+    let columns = words.eat_parenthesis().map(safe::columns).unwrap_or_default();
+    safe::own_name(table, &columns, "idx")
 }
 
 /// The tables that a new one refers to, or is a part of.

@@ -76,7 +76,7 @@ fn the_way_out_is_sql_that_keeps_the_names() {
     "#);
     insta::assert_snapshot!(safe("alter table \"T\" add constraint k check (a > 0)"), @r#"
     ALTER TABLE "T" ADD CONSTRAINT k check (a > 0) NOT VALID;
-    -- and in a file of its own:
+    -- and in the file after it:
     -- schemagate: no-transaction
     ALTER TABLE "T" VALIDATE CONSTRAINT k;
     "#);

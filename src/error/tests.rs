@@ -224,6 +224,8 @@ fn before_connecting() -> Vec<(Error, u8)> {
         (LintError::Found { errors: 1, warnings: 0 }.into(), 1),
         (LintError::Embedded.into(), 2),
         (LintError::from(GitError::UnknownRevision { revision: "v9".to_owned() }).into(), 2),
+        (LintError::from(GitError::Shallow { revision: "v9".to_owned() }).into(), 65),
+        (LintError::from(GitError::NotTrusted { checkout: "x".to_owned() }).into(), 65),
         (LintError::from(GitError::NoProgram { source: std::io::ErrorKind::NotFound.into() }).into(), 65),
         (LintError::from(GitError::NoRepository { folder: "x".into(), words: "words".to_owned() }).into(), 65),
     ]

@@ -1,18 +1,26 @@
 //! Comments that silence findings: `-- schemagate: allow RULE because …` above the line, and squawk's own. In: the comments
 //! of a file. Out: what is left of its findings, and what is wrong with the comments.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::finding::Finding;
 use super::rules::{self, rule};
+use super::source::Source;
 use super::squawk;
-use crate::migrations::script::{directive, place_of};
+use crate::migrations::script::directive;
 
 /// The comments of one file that silence something.
 #[derive(Debug, Default)]
 pub(super) struct Allowed {
-    ours: Vec<Ours>,
-    theirs: Vec<Theirs>,
+    /// By the first line below that is no comment.
+    ours: HashMap<usize, Vec<Ours>>,
+    /// squawk's `squawk-ignore a, b`, by its line: for that or the one below.
+    theirs: HashMap<usize, Vec<String>>,
+    /// squawk's `squawk-ignore-file a, b`.
+    whole_file: HashSet<String>,
+    /// The same for all rules.
+    everything: bool,
     faults: Vec<Finding>,
 }
 
@@ -20,27 +28,15 @@ pub(super) struct Allowed {
 struct Ours {
     name: String,
     byte: usize,
-    /// The first line below that is no comment.
-    line: usize,
     used: bool,
-}
-
-/// squawk's: `squawk-ignore a, b` for the line below or its own, `squawk-ignore-file` for the file.
-#[derive(Debug)]
-struct Theirs {
-    /// None where all are meant.
-    names: Vec<String>,
-    all: bool,
-    /// The line of the comment; none for the file.
-    line: Option<usize>,
 }
 
 impl Allowed {
     /// Takes note of a comment.
-    pub(super) fn comment(&mut self, file: &str, sql: &str, range: Range<usize>) {
-        let text = sql.get(range.clone()).unwrap_or_default();
-        if let Some(theirs) = theirs(text, || place_of(sql, range.start).line) {
-            return self.theirs.push(theirs);
+    pub(super) fn comment(&mut self, source: &Source<'_>, range: Range<usize>) {
+        let text = source.sql.get(range.clone()).unwrap_or_default();
+        if let Some((whole_file, names)) = theirs(text) {
+            return self.note_theirs(whole_file, names, || source.line(range.start));
         }
         let mut words = directive(text).unwrap_or_default().splitn(3, char::is_whitespace);
         if !words.next().unwrap_or_default().eq_ignore_ascii_case("allow") {
@@ -49,7 +45,7 @@ impl Allowed {
         let name = words.next().unwrap_or_default();
         let reason = words.next().unwrap_or_default().trim_start();
         let because = reason.get(..7).is_some_and(|word| word.eq_ignore_ascii_case("because"));
-        let fault = |rule, message: String| Finding::at(rule, file, sql, range.start, message);
+        let fault = |rule, message: String| Finding::at(rule, source, range.start, message);
         if !is_known(name) {
             let near = nearest(name).map(|near| format!("did you mean {near}? "));
             let message = format!("there is no rule {name:?}");
@@ -61,24 +57,33 @@ impl Allowed {
             let hint = format!("say why: `-- schemagate: allow {name} because …`");
             return self.faults.push(fault(&rules::ALLOW_REASON, message).hint(hint));
         }
-        let line = target(sql, range.end);
-        self.ours.push(Ours { name: name.to_owned(), byte: range.start, line, used: false });
+        let ours = Ours { name: name.to_owned(), byte: range.start, used: false };
+        self.ours.entry(target(source, range.end)).or_default().push(ours);
+    }
+
+    fn note_theirs(&mut self, whole_file: bool, names: Vec<String>, line: impl FnOnce() -> usize) {
+        if whole_file {
+            self.everything |= names.is_empty();
+            self.whole_file.extend(names);
+        } else {
+            self.theirs.entry(line()).or_default().extend(names);
+        }
     }
 
     /// Takes out what is allowed, and adds what is wrong with the comments. Gives how many were taken out.
-    pub(super) fn apply(mut self, file: &str, sql: &str, findings: &mut Vec<Finding>) -> usize {
+    pub(super) fn apply(mut self, source: &Source<'_>, findings: &mut Vec<Finding>) -> usize {
         let before = findings.len();
         findings.retain(|finding| !self.silences(finding));
         let silenced = before - findings.len();
         findings.append(&mut self.faults);
-        for ours in self.ours.iter().filter(|ours| !ours.used) {
+        for ours in self.ours.values().flatten().filter(|ours| !ours.used) {
             let always = rule(&ours.name).is_some_and(|rule| !rule.allowable);
             let message = if always {
                 format!("{} cannot be allowed: `up` refuses the file", ours.name)
             } else {
                 format!("{} is allowed here, and nothing of it is found in the statement below", ours.name)
             };
-            findings.push(Finding::at(&rules::ALLOW_UNUSED, file, sql, ours.byte, message).hint("remove the comment"));
+            findings.push(Finding::at(&rules::ALLOW_UNUSED, source, ours.byte, message).hint("remove the comment"));
         }
         silenced
     }
@@ -87,41 +92,42 @@ impl Allowed {
         if !finding.allowable {
             return false;
         }
-        let here = |line: usize| line == finding.line || line == finding.statement_line;
-        let ours = self.ours.iter_mut().find(|ours| ours.name == finding.rule && here(ours.line));
-        if let Some(ours) = ours {
-            ours.used = true;
-            return true;
+        let lines = [finding.line, finding.statement_line];
+        for line in lines {
+            let ours = self.ours.get_mut(&line).into_iter().flatten().find(|ours| ours.name == finding.rule);
+            if let Some(ours) = ours {
+                ours.used = true;
+                return true;
+            }
         }
-        let names = |theirs: &Theirs| {
-            theirs.all
-                || theirs.names.iter().any(|name| name == finding.rule || finding.aliases.contains(&name.as_str()))
-        };
-        let reaches = |theirs: &Theirs| theirs.line.is_none_or(|line| here(line) || here(line + 1));
-        self.theirs.iter().any(|theirs| names(theirs) && reaches(theirs))
+        let means = |name: &str| name == finding.rule || finding.aliases.contains(&name);
+        let near = lines.into_iter().flat_map(|line| [line, line.saturating_sub(1)]);
+        self.everything
+            || self.whole_file.iter().any(|name| means(name))
+            || near.filter_map(|line| self.theirs.get(&line)).flatten().any(|name| means(name))
     }
 }
 
 /// The first line below a comment that is neither blank nor a comment of its own.
-fn target(sql: &str, end: usize) -> usize {
-    let rest = sql.get(end..).unwrap_or_default();
+fn target(source: &Source<'_>, end: usize) -> usize {
+    let rest = source.sql.get(end..).unwrap_or_default();
     let passed = rest.split('\n').skip(1).take_while(|line| {
         let line = line.trim();
         line.is_empty() || line.starts_with("--")
     });
-    place_of(sql, end).line + 1 + passed.count()
+    source.line(end) + 1 + passed.count()
 }
 
-fn theirs(comment: &str, line: impl FnOnce() -> usize) -> Option<Theirs> {
+/// Whether the whole file is meant, and the rules named.
+fn theirs(comment: &str) -> Option<(bool, Vec<String>)> {
     let text = match comment.strip_prefix("--") {
         Some(text) => text,
         None => comment.strip_prefix("/*")?.strip_suffix("*/")?,
     };
     let text = text.split("--").next()?.trim().strip_prefix("squawk-ignore")?;
     let (text, whole_file) = text.strip_prefix("-file").map_or((text, false), |text| (text, true));
-    let names: Vec<String> =
-        text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
-    Some(Theirs { all: whole_file && names.is_empty(), names, line: (!whole_file).then(line) })
+    let names = text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    Some((whole_file, names.collect()))
 }
 
 fn is_known(name: &str) -> bool {

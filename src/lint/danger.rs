@@ -3,15 +3,14 @@
 
 use super::finding::Finding;
 use super::rules::{self, Rule};
+use super::source::Source;
 use crate::effects::{Claim, Effect};
 
 /// Where a statement stands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Where<'a> {
     /// The file.
-    pub(super) file: &'a str,
-    /// Its text.
-    pub(super) sql: &'a str,
+    pub(super) source: &'a Source<'a>,
     /// The byte at which the statement starts.
     pub(super) start: usize,
     /// Whether it runs in the transaction of its batch.
@@ -47,19 +46,20 @@ fn rule_of(effect: &Effect) -> &'static Rule {
 
 fn finding(at: Where<'_>, rule: &'static Rule, effect: &Effect) -> Finding {
     let message = format!("{}: {}", effect.relation, effect.why);
-    let mut finding = Finding::at(rule, at.file, at.sql, at.start + effect.at, message).in_statement(at.sql, at.start);
+    let mut finding = Finding::at(rule, at.source, at.start + effect.at, message).in_statement(at.source, at.start);
     finding.lock = Some(lock_words(at, effect));
     finding.instead.clone_from(&effect.safe);
     let certain = effect.rewrite.max(effect.scan) == Claim::Yes;
     if certain { finding } else { finding.warning() }
 }
 
-fn lock_words(at: Where<'_>, effect: &Effect) -> String {
+/// The lock, how long it is held, and who waits.
+pub(super) fn lock_words(at: Where<'_>, effect: &Effect) -> String {
     let until = if at.transactional { "until the batch is committed" } else { "until the statement ends" };
     format!(
         "{} on {}, {}, {until}",
         effect.lock.name(),
-        effect.relation,
+        effect.relation_words(),
         effect.lock.blocks().words().replacen("blocks", "which blocks", 1)
     )
 }

@@ -1,31 +1,67 @@
 //! Files that git says were released. In: a set and the revision of that release. Out: a finding for each that is another
 //! one now, or gone.
 
+use std::collections::HashSet;
+
 use super::LintError;
 use super::finding::Finding;
-use super::git::Revision;
+use super::git::{Key, Revision};
 use super::rules::EDITED;
-use crate::migrations::{FileName, MigrationSet, Origin};
+use crate::migrations::{FileName, Migration, MigrationSet, Origin, PASSED_OVER};
+
+/// The name by which a migration is known again, none of what is no migration: `up` minds no subfolder, but Drizzle's
+/// folders are its names.
+pub(super) fn key(set: &MigrationSet) -> Key {
+    match set.origin() {
+        Origin::Drizzle { .. } => |path| (!path.starts_with("meta/")).then_some(path),
+        Origin::Folder(_) | Origin::Embedded => |path| {
+            let passed_over = |part: &str| part.starts_with('.') || part == PASSED_OVER;
+            (!path.split('/').any(passed_over)).then(|| name(path))
+        },
+    }
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
 
 pub(super) fn findings(set: &MigrationSet, since: &Revision) -> Result<Vec<Finding>, LintError> {
+    let key = key(set);
+    let key = |migration: &'_ Migration| key(migration.file()).unwrap_or_default().to_owned();
+    let known: Vec<&Migration> = set.iter().filter(|migration| since.has(&key(migration))).collect();
+    let files: Vec<&str> = known.iter().map(|migration| migration.file()).collect();
     let mut found = Vec::new();
-    for migration in set {
-        let Some(was) = since.text(migration.file())? else { continue };
-        let now = migration.read()?;
-        if same(&was, now.as_bytes()) {
-            continue;
+    for (migration, object) in known.iter().zip(since.would_be(&files)?) {
+        if !is_one_of(migration, &object, &since.objects(&key(migration)), since)? {
+            let what = format!("the file was edited after {}", since.name);
+            found.push(finding(migration.file(), &what));
         }
-        found.push(finding(migration.file(), &format!("the file was edited after {}", since.name)));
     }
-    let here = |file: &str| set.iter().any(|migration| migration.file() == file);
-    let gone = since.files().filter(|file| is_migration(set, file) && !here(file));
-    found.extend(gone.map(|file| finding(file, &format!("the file of {} was renamed or removed", since.name))));
+    let here: HashSet<String> = set.iter().map(key).collect();
+    let gone = since.files_before().filter(|(key, _)| is_migration(set, key) && !here.contains(*key));
+    found.extend(gone.map(|(key, was)| match renamed(set, key) {
+        Some(now) => finding(now.file(), &format!("the file was {} in {}, and was renamed", was.path, since.name)),
+        None => finding(&was.path, &format!("the file of {} was removed", since.name)),
+    }));
     Ok(found)
 }
 
 fn finding(file: &str, what: &str) -> Finding {
     let message = format!("{what}: `up` refuses it where it was applied");
     Finding::of_file(&EDITED, file, message).hint("restore the file, and put the change into a new one")
+}
+
+fn is_one_of(migration: &Migration, object: &str, released: &[&str], since: &Revision) -> Result<bool, LintError> {
+    if released.contains(&object) {
+        return Ok(true);
+    }
+    let now = migration.read()?;
+    for released in released {
+        if same(&since.text(released)?, now.as_bytes()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The same but for line ends and a byte-order mark, as `up` compares.
@@ -37,13 +73,18 @@ fn same(was: &[u8], now: &[u8]) -> bool {
     was == now || plain(was) == plain(now)
 }
 
+/// The file that has the number of one that is gone.
+fn renamed<'s>(set: &'s MigrationSet, gone: &str) -> Option<&'s Migration> {
+    let gone = FileName::parse(gone).ok()?;
+    set.iter().find(|migration| {
+        let here = FileName::parse(name(migration.file())).ok();
+        here.is_some_and(|here| (here.version(), here.prefix()) == (gone.version(), gone.prefix()))
+    })
+}
+
 fn is_migration(set: &MigrationSet, file: &str) -> bool {
-    let hidden = file.split('/').any(|part| part.starts_with('.'));
     match set.origin() {
-        Origin::Drizzle { .. } => file.ends_with(".sql") && !hidden && !file.starts_with("meta/"),
-        Origin::Folder(_) | Origin::Embedded => {
-            let name = file.rsplit('/').next().unwrap_or(file);
-            !hidden && !file.starts_with("qualification/") && FileName::parse(name).is_ok()
-        }
+        Origin::Drizzle { .. } => file.ends_with(".sql") && !file.split('/').any(|part| part.starts_with('.')),
+        Origin::Folder(_) | Origin::Embedded => FileName::parse(file).is_ok(),
     }
 }

@@ -1,10 +1,11 @@
 //! A value of an enum that is used in the transaction that added it. In: the statements of a batch. Out: findings, as the
 //! server would refuse them with 55P04.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::finding::Finding;
 use super::rules;
+use super::source::Source;
 use crate::migrations::script::Words;
 use crate::settings::TableName;
 
@@ -12,7 +13,8 @@ use crate::settings::TableName;
 #[derive(Debug)]
 struct Added {
     kind: TableName,
-    value: String,
+    /// How `ALTER TYPE` named the type, for SQL.
+    named: String,
     place: String,
 }
 
@@ -22,38 +24,41 @@ pub(super) struct Enums {
     /// The server's major version.
     version: u32,
     created: HashSet<TableName>,
-    added: Vec<Added>,
+    /// By the value, which several enums may have.
+    added: HashMap<String, Vec<Added>>,
 }
 
 impl Enums {
     pub(super) fn new(version: u32) -> Enums {
-        Enums { version, created: HashSet::new(), added: Vec::new() }
+        Enums { version, created: HashSet::new(), added: HashMap::new() }
     }
 
     /// Judges a statement and takes note of it.
-    pub(super) fn statement(&mut self, words: Words<'_>, file: &str, sql: &str, start: usize) -> Option<Finding> {
-        if let Some(added) = self.adds(words, file, sql, start) {
-            self.added.extend(added);
+    pub(super) fn statement(&mut self, words: Words<'_>, source: &Source<'_>, start: usize) -> Option<Finding> {
+        if let Some(added) = self.adds(words, source, start) {
+            if let Some((value, added)) = added {
+                self.added.entry(value).or_default().push(added);
+            }
             return None;
         }
         if words.is("COMMENT") || self.added.is_empty() {
             return None;
         }
-        let (added, at, certain) = words.everywhere().find_map(|words| self.uses(words))?;
-        let Added { kind, value, place } = added;
+        let (value, added, at, certain) = words.everywhere().find_map(|words| self.uses(words))?;
+        let Added { kind, named, place } = added;
         let message = format!("'{value}' was added to the enum {kind} at {place}, in the same transaction");
         let tail = "PostgreSQL refuses to use it before that is committed (55P04)";
         let message =
             if certain { format!("{message}: {tail}") } else { format!("{message}: if it is meant here, {tail}") };
-        let finding = Finding::at(&rules::ENUM_VALUE, file, sql, at, message).in_statement(sql, start).hint(format!(
-            "add the value in a file of its own that starts with `-- schemagate: no-transaction`: \
-             ALTER TYPE {kind} ADD VALUE IF NOT EXISTS '{value}'"
-        ));
+        let finding = Finding::at(&rules::ENUM_VALUE, source, at, message)
+            .in_statement(source, start)
+            .hint("add the value in a file of its own before this one")
+            .instead(format!("-- schemagate: no-transaction\nALTER TYPE {named} ADD VALUE IF NOT EXISTS '{value}';"));
         Some(if certain { finding } else { finding.warning() })
     }
 
     /// What the statement makes of types; none where it is about something else.
-    fn adds(&mut self, words: Words<'_>, file: &str, sql: &str, start: usize) -> Option<Option<Added>> {
+    fn adds(&mut self, words: Words<'_>, source: &Source<'_>, start: usize) -> Option<Option<(String, Added)>> {
         let mut rest = words;
         if rest.eat_all(&["CREATE", "TYPE"]) {
             self.created.extend(rest.name());
@@ -62,7 +67,9 @@ impl Enums {
         if !rest.eat_all(&["ALTER", "TYPE"]) {
             return None;
         }
+        let from = rest;
         let kind = rest.name()?;
+        let named = from.before(rest).to_owned();
         if !rest.eat_all(&["ADD", "VALUE"]) {
             if rest.eat_all(&["RENAME", "TO"]) && self.created.contains(&kind) {
                 self.created.extend(rest.name());
@@ -73,22 +80,22 @@ impl Enums {
         // Before 17 a value counts as uncommitted even where its type is of the same transaction.
         let at_hand = self.version >= 17 && self.created.contains(&kind);
         let value = literal(rest).filter(|_| !at_hand);
-        let place = format!("{file}:{}", crate::migrations::script::place_of(sql, start).line);
-        Some(value.map(|value| Added { kind, value: value.to_owned(), place }))
+        Some(value.map(|value| (value.to_owned(), Added { kind, named, place: source.words(start) })))
     }
 
-    fn uses(&self, words: Words<'_>) -> Option<(&Added, usize, bool)> {
+    fn uses(&self, words: Words<'_>) -> Option<(String, &Added, usize, bool)> {
         let value = literal(words)?;
-        let added = self.added.iter().find(|added| added.value == value)?;
+        let added = self.added.get(value)?;
         let mut rest = words;
         rest.skip();
         let cast = rest.eat_sign(":") && rest.eat_sign(":") || rest.eat("AS");
         let kind = if cast { rest.name() } else { None };
-        match kind {
+        let found = match &kind {
             // A cast to another type means another value.
-            Some(kind) if kind.table() != added.kind.table() => None,
-            kind => Some((added, words.start()?, kind.is_some())),
-        }
+            Some(kind) => added.iter().find(|added| added.kind.table() == kind.table())?,
+            None => added.first()?,
+        };
+        Some((value.to_owned(), found, words.start()?, kind.is_some()))
     }
 }
 

@@ -1,7 +1,8 @@
 //! One thing found in a file. In: a place and words. Out: a [`Finding`], as people and machines are to have it.
 
 use super::rules::{Rule, Severity};
-use crate::migrations::script::{Excerpt, excerpt, place_of};
+use super::source::Source;
+use crate::migrations::script::{Excerpt, excerpt};
 
 /// One thing found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,21 +55,21 @@ impl Finding {
         }
     }
 
-    /// About a byte of a file's text.
-    pub(super) fn at(rule: &'static Rule, file: &str, sql: &str, byte: usize, message: String) -> Finding {
-        let place = place_of(sql, byte);
+    /// About a byte of a file.
+    pub(super) fn at(rule: &'static Rule, source: &Source<'_>, byte: usize, message: String) -> Finding {
+        let place = source.place(byte);
         Finding {
             line: place.line,
             column: place.column,
             statement_line: place.line,
-            excerpt: Some(excerpt(sql, place.byte)),
-            ..Self::of_file(rule, file, message)
+            excerpt: Some(excerpt(source.sql, place.byte)),
+            ..Self::of_file(rule, source.file, message)
         }
     }
 
     /// In a statement that starts at a byte.
-    pub(super) fn in_statement(self, sql: &str, start: usize) -> Finding {
-        Finding { statement_line: place_of(sql, start).line, ..self }
+    pub(super) fn in_statement(self, source: &Source<'_>, start: usize) -> Finding {
+        Finding { statement_line: source.line(start), ..self }
     }
 
     pub(super) fn warning(self) -> Finding {
@@ -77,5 +78,9 @@ impl Finding {
 
     pub(super) fn hint(self, hint: impl Into<String>) -> Finding {
         Finding { hint: Some(hint.into()), ..self }
+    }
+
+    pub(super) fn instead(self, sql: String) -> Finding {
+        Finding { instead: Some(sql), ..self }
     }
 }

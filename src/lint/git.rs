@@ -1,9 +1,11 @@
 //! What git says of a folder at a revision. In: a folder and a revision. Out: the files it had there, and their texts. Runs
-//! the `git` program; never changes anything.
+//! the `git` program; never changes anything, and never asks a person.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Why git gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +16,7 @@ pub enum GitError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// The folder is in no repository that git would read.
+    /// The folder is in no repository.
     #[error("{} is in no repository that git reads: {words}", .folder.display())]
     NoRepository {
         /// The folder.
@@ -22,9 +24,21 @@ pub enum GitError {
         /// What git said.
         words: String,
     },
+    /// The repository belongs to another user, as a checkout that is mounted into a container does.
+    #[error("git does not read the repository {checkout}, as it belongs to another user")]
+    NotTrusted {
+        /// As git names it.
+        checkout: String,
+    },
     /// There is no such revision.
     #[error("git knows no revision {revision:?}")]
     UnknownRevision {
+        /// As it was given.
+        revision: String,
+    },
+    /// The checkout holds too few commits to know the revision, or what it has in common with this one.
+    #[error("this checkout is shallow, and does not hold {revision:?} or the commits since")]
+    Shallow {
         /// As it was given.
         revision: String,
     },
@@ -47,13 +61,32 @@ impl GitError {
         match self {
             Self::NoProgram { .. } => "install git, or leave --since and --against out",
             Self::NoRepository { .. } => "run it in a checkout, or leave --since and --against out",
-            Self::UnknownRevision { .. } => {
-                "name a tag, a branch or a commit; a shallow checkout has few of them (fetch-depth: 0, or git fetch --tags)"
+            Self::NotTrusted { .. } => {
+                "say that it may: `git config --global --add safe.directory FOLDER`, with the folder named here"
+            }
+            Self::UnknownRevision { .. } => "name a tag, a branch or a commit that `git rev-parse` knows here",
+            Self::Shallow { .. } => {
+                "fetch the rest: `fetch-depth: 0` for actions/checkout, `git fetch --unshallow --tags` elsewhere"
             }
             Self::Failed { .. } => "try the same with git itself",
         }
     }
 }
+
+/// Gives the name by which a file is known again, none of what is no migration.
+pub(super) type Key = fn(&str) -> Option<&str>;
+
+/// A file at one commit.
+#[derive(Debug)]
+pub(super) struct Known {
+    /// Below the folder.
+    pub(super) path: String,
+    /// The object that holds its text.
+    object: String,
+}
+
+/// The files of a folder at one commit, by their keys.
+type Files = BTreeMap<String, Known>;
 
 /// A folder as it was at a revision.
 #[derive(Debug)]
@@ -61,26 +94,42 @@ pub(super) struct Revision {
     folder: PathBuf,
     /// As it was given.
     pub(super) name: String,
-    /// The files below the folder, with the object that holds each.
-    files: BTreeMap<String, String>,
+    files: Files,
+    /// The files where this checkout parted from it, if it is a branch that has gone on since.
+    fork: Option<Files>,
 }
 
 impl Revision {
-    pub(super) fn read(folder: &Path, name: &str) -> Result<Revision, GitError> {
-        inside(folder)?;
-        // What starts with a dash would be an option.
-        let commit = format!("{name}^{{commit}}");
-        let known = git(folder, &["rev-parse", "--quiet", "--verify", "--end-of-options", &commit]);
-        let Ok(commit) = known else {
-            return Err(GitError::UnknownRevision { revision: name.to_owned() });
+    /// Reads the folder as it was at a revision that this checkout goes on from. Files are known by their key.
+    pub(super) fn since(folder: &Path, name: &str, key: Key) -> Result<Revision, GitError> {
+        let revision = Self::read(folder, name, key)?;
+        // What a tag has was released; what a branch has got since may still be merged into this one.
+        if commit_of(folder, &format!("refs/tags/{name}")).is_some() {
+            return Ok(revision);
+        }
+        let fork = match base(folder, name) {
+            Some(base) => Some(files(folder, &base, key)?),
+            None if commit_of(folder, "HEAD").is_some() && is_shallow(folder) => {
+                return Err(GitError::Shallow { revision: name.to_owned() });
+            }
+            None => None,
         };
-        let listing = git(folder, &["ls-tree", "-r", "-z", String::from_utf8_lossy(&commit).trim()])?;
-        let files = listing.split(|byte| *byte == 0).filter_map(|entry| {
-            let (head, path) = std::str::from_utf8(entry).ok()?.split_once('\t')?;
-            let object = head.strip_prefix("100644 blob ").or_else(|| head.strip_prefix("100755 blob "))?;
-            Some((path.to_owned(), object.trim().to_owned()))
-        });
-        Ok(Revision { files: files.collect(), folder: folder.to_owned(), name: name.to_owned() })
+        Ok(Revision { fork, ..revision })
+    }
+
+    /// Reads the folder. Files are known by their key.
+    pub(super) fn read(folder: &Path, name: &str, key: Key) -> Result<Revision, GitError> {
+        inside(folder)?;
+        let Some(commit) = commit_of(folder, name) else {
+            let revision = name.to_owned();
+            return Err(if is_shallow(folder) {
+                GitError::Shallow { revision }
+            } else {
+                GitError::UnknownRevision { revision }
+            });
+        };
+        let files = files(folder, &commit, key)?;
+        Ok(Revision { files, fork: None, folder: folder.to_owned(), name: name.to_owned() })
     }
 
     /// Whether it had a file.
@@ -93,27 +142,100 @@ impl Revision {
         self.files.keys().map(String::as_str)
     }
 
-    /// The text of a file there.
-    pub(super) fn text(&self, file: &str) -> Result<Option<Vec<u8>>, GitError> {
-        let object = self.files.get(file);
-        object.map(|object| git(&self.folder, &["cat-file", "blob", object])).transpose()
+    /// The files that cannot be missing here: those it had when this checkout parted from it.
+    pub(super) fn files_before(&self) -> impl Iterator<Item = (&String, &Known)> {
+        self.fork.as_ref().unwrap_or(&self.files).iter()
     }
+
+    /// The objects that a file may be here: what the revision has, or had when this checkout parted from it.
+    pub(super) fn objects(&self, file: &str) -> Vec<&str> {
+        let both = [Some(&self.files), self.fork.as_ref()];
+        both.into_iter().flatten().filter_map(|files| files.get(file)).map(|known| known.object.as_str()).collect()
+    }
+
+    /// The text of an object.
+    pub(super) fn text(&self, object: &str) -> Result<Vec<u8>, GitError> {
+        git(&self.folder, &["cat-file", "blob", object])
+    }
+
+    /// The objects that these files of the folder would be, in their order: one call of git for all of them.
+    pub(super) fn would_be(&self, files: &[&str]) -> Result<Vec<String>, GitError> {
+        // git goes to the root of the checkout before it reads the names.
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        let mut input = Vec::new();
+        for file in files {
+            input.extend_from_slice(folder.join(file).as_os_str().as_bytes());
+            input.push(b'\n');
+        }
+        let answer = git_with(&self.folder, &["hash-object", "--stdin-paths"], Some(input))?;
+        Ok(String::from_utf8_lossy(&answer).lines().map(str::to_owned).collect())
+    }
+}
+
+/// The commit that a name means. What starts with a dash would be an option.
+fn commit_of(folder: &Path, name: &str) -> Option<String> {
+    let commit = format!("{name}^{{commit}}");
+    let answer = git(folder, &["rev-parse", "--quiet", "--verify", "--end-of-options", &commit]).ok()?;
+    Some(String::from_utf8_lossy(&answer).trim().to_owned())
+}
+
+/// The commit at which this checkout parted from another.
+fn base(folder: &Path, name: &str) -> Option<String> {
+    let commit = commit_of(folder, name)?;
+    let answer = git(folder, &["merge-base", &commit, "HEAD"]).ok()?;
+    Some(String::from_utf8_lossy(&answer).trim().to_owned())
+}
+
+fn is_shallow(folder: &Path) -> bool {
+    git(folder, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == b"true\n")
+}
+
+fn files(folder: &Path, commit: &str, key: Key) -> Result<Files, GitError> {
+    let listing = git(folder, &["ls-tree", "-r", "-z", commit])?;
+    let files = listing.split(|byte| *byte == 0).filter_map(|entry| {
+        let (head, path) = std::str::from_utf8(entry).ok()?.split_once('\t')?;
+        let object = head.strip_prefix("100644 blob ").or_else(|| head.strip_prefix("100755 blob "))?;
+        Some((key(path)?.to_owned(), Known { path: path.to_owned(), object: object.trim().to_owned() }))
+    });
+    Ok(files.collect())
 }
 
 fn inside(folder: &Path) -> Result<(), GitError> {
     match git(folder, &["rev-parse", "--is-inside-work-tree"]) {
         Ok(_) => Ok(()),
-        Err(GitError::Failed { words }) => Err(GitError::NoRepository { folder: folder.to_owned(), words }),
+        Err(GitError::Failed { words }) => Err(match words.split_once("--add safe.directory ") {
+            Some((_, checkout)) => GitError::NotTrusted { checkout: checkout.trim().to_owned() },
+            None => GitError::NoRepository { folder: folder.to_owned(), words },
+        }),
         Err(error) => Err(error),
     }
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
-    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output();
+    git_with(folder, arguments, None)
+}
+
+fn git_with(folder: &Path, arguments: &[&str], input: Option<Vec<u8>>) -> Result<Vec<u8>, GitError> {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder).args(arguments).env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0");
+    // A hook of git has these set, for the folder that it runs in.
+    for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_PREFIX", "GIT_INDEX_FILE"] {
+        command.env_remove(variable);
+    }
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|source| GitError::NoProgram { source })?;
+    let stdin = child.stdin.take();
+    let output = std::thread::scope(|scope| {
+        // Beside the reading: git answers before it has read everything.
+        scope.spawn(move || stdin.zip(input).map(|(mut stdin, input)| stdin.write_all(&input)));
+        child.wait_with_output()
+    });
     let output = output.map_err(|source| GitError::NoProgram { source })?;
     if output.status.success() {
         return Ok(output.stdout);
     }
-    let words = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-    Err(GitError::Failed { words })
+    let lines = String::from_utf8_lossy(&output.stderr);
+    let words: Vec<&str> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Err(GitError::Failed { words: words.join("; ") })
 }

@@ -7,6 +7,8 @@ mod edited;
 mod enums;
 mod finding;
 mod git;
+mod guard;
+mod instead;
 mod new_tables;
 mod numbering;
 mod oddities;
@@ -14,8 +16,11 @@ mod queue;
 mod refused;
 mod rules;
 mod session;
+mod source;
 mod squawk;
 mod statements;
+
+use std::path::Path;
 
 use crate::effects;
 use crate::migrations::{MigrationSet, Origin, ReadError};
@@ -23,6 +28,7 @@ use crate::settings::Atomicity;
 
 pub use finding::Finding;
 pub use git::GitError;
+pub use guard::is_guarded;
 pub use rules::{RULES, Rule, Severity};
 pub use squawk::{OFF as SQUAWK_OFF, ON as SQUAWK_ON};
 
@@ -56,6 +62,8 @@ pub struct Report {
     pub judged: usize,
     /// How many findings comments silenced.
     pub allowed: usize,
+    /// How many statements squawk's rules did not judge: too long or nested too deep for its parser.
+    pub unread: usize,
 }
 
 impl Report {
@@ -129,10 +137,11 @@ pub fn lint(set: &MigrationSet, options: &Options) -> Result<Report, LintError> 
 const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
-    let since = revision(set, options.since.as_deref())?;
-    let against = revision(set, options.against.as_deref())?;
+    let since = revision(set, options.since.as_deref(), git::Revision::since)?;
+    let against = revision(set, options.against.as_deref(), git::Revision::read)?;
     let mut report = Report { files: set.len(), ..Report::default() };
-    let is_new = |file: &str| since.as_ref().is_none_or(|since| !since.has(file));
+    let key = edited::key(set);
+    let is_new = |file: &str| since.as_ref().is_none_or(|since| !key(file).is_some_and(|key| since.has(key)));
     report.findings.extend(oddities::findings(set));
     if let Some(since) = &since {
         report.findings.extend(edited::findings(set, since)?);
@@ -146,15 +155,18 @@ fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
         report.allowed += judged.allowed;
         report.findings.extend(judged.findings);
     }
+    report.unread = release.unread;
     report.findings.sort_by(|a, b| (&a.file, a.line, a.column, a.rule).cmp(&(&b.file, b.line, b.column, b.rule)));
     Ok(report)
 }
 
-fn revision(set: &MigrationSet, name: Option<&str>) -> Result<Option<git::Revision>, LintError> {
+type Read = fn(&Path, &str, git::Key) -> Result<git::Revision, GitError>;
+
+fn revision(set: &MigrationSet, name: Option<&str>, read: Read) -> Result<Option<git::Revision>, LintError> {
     let Some(name) = name else { return Ok(None) };
     match set.origin() {
         Origin::Embedded => Err(LintError::Embedded),
-        Origin::Folder(folder) | Origin::Drizzle { folder, .. } => Ok(Some(git::Revision::read(folder, name)?)),
+        Origin::Folder(folder) | Origin::Drizzle { folder, .. } => Ok(Some(read(folder, name, edited::key(set))?)),
     }
 }
 

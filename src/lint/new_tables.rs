@@ -12,6 +12,8 @@ pub(super) struct NewTables {
     full: HashSet<TableName>,
     /// Names without their schema, with which the search_path finds them.
     bare: HashSet<String>,
+    /// Indexes, by their names without a schema.
+    indexes: HashSet<String>,
 }
 
 impl NewTables {
@@ -20,8 +22,16 @@ impl NewTables {
         if words.eat_all(&["ALTER", "TABLE"]) {
             return self.renamed(words);
         }
+        if words.is("SELECT") {
+            return self.selected(words);
+        }
         if !words.eat("CREATE") {
             return;
+        }
+        let mut index = words;
+        index.eat("UNIQUE");
+        if index.eat("INDEX") {
+            return self.index(index);
         }
         words.eat_any(&["GLOBAL", "LOCAL"]);
         words.eat_any(&["TEMP", "TEMPORARY", "UNLOGGED", "FOREIGN"]);
@@ -30,6 +40,17 @@ impl NewTables {
             if let Some(name) = words.name() {
                 self.add(name);
             }
+        }
+    }
+
+    /// An index of a new table is new itself.
+    fn index(&mut self, mut words: Words<'_>) {
+        words.eat("CONCURRENTLY");
+        words.eat_all(&["IF", "NOT", "EXISTS"]);
+        let Some(name) = words.identifier().filter(|_| words.eat("ON")) else { return };
+        words.eat("ONLY");
+        if words.name().is_some_and(|table| self.has(&table)) {
+            self.indexes.insert(name);
         }
     }
 
@@ -48,9 +69,27 @@ impl NewTables {
         }
     }
 
+    /// `SELECT … INTO t FROM …`
+    fn selected(&mut self, words: Words<'_>) {
+        let Some(mut into) = words.outside_parentheses().find_map(|mut words| words.eat("INTO").then_some(words))
+        else {
+            return;
+        };
+        into.eat_any(&["TEMP", "TEMPORARY", "UNLOGGED"]);
+        into.eat("TABLE");
+        if let Some(name) = into.name() {
+            self.add(name);
+        }
+    }
+
     fn add(&mut self, name: TableName) {
         self.bare.insert(name.table().to_owned());
         self.full.insert(name);
+    }
+
+    /// Says whether the release creates the index.
+    pub(super) fn has_index(&self, name: &TableName) -> bool {
+        self.indexes.contains(name.table())
     }
 
     /// Says whether the release creates it. A name without a schema may be one in any.

@@ -47,7 +47,8 @@ pub(super) fn collisions(set: &MigrationSet, against: &Revision) -> Vec<Finding>
     let drizzle = matches!(set.origin(), Origin::Drizzle { .. });
     let theirs: BTreeMap<i64, &str> = against.files().filter_map(|file| Some((number(file, drizzle)?, file))).collect();
     let newest = theirs.last_key_value().map(|(number, file)| (*number, *file));
-    let ours = set.iter().filter(|migration| !against.has(migration.file()));
+    let key = super::edited::key(set);
+    let ours = set.iter().filter(|migration| !key(migration.file()).is_some_and(|key| against.has(key)));
     let finding = |migration: &Migration| {
         let version = number(migration.file(), drizzle)?;
         let message = match (theirs.get(&version), newest) {

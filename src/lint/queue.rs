@@ -5,7 +5,7 @@ use super::danger::Where;
 use super::finding::Finding;
 use super::rules;
 use crate::effects::{Blocks, Claim, Effect};
-use crate::migrations::script::{Words, place_of};
+use crate::migrations::script::Words;
 
 /// The strongest lock that the batch holds on a table that exists, and where it was taken.
 #[derive(Debug, Default)]
@@ -26,17 +26,19 @@ impl Queue {
     ) -> Option<Finding> {
         let work = work(words, effects);
         let finding = match (&self.held, work) {
-            (Some((held, place)), Some(work)) if !found && self.told != at.file => {
+            (Some((held, place)), Some(work)) if !found && self.told != at.source.file => {
                 Some(finding(at, held, place, &work))
             }
             _ => None,
         };
         if finding.is_some() {
-            at.file.clone_into(&mut self.told);
+            at.source.file.clone_into(&mut self.told);
         }
-        for effect in effects.iter().filter(|effect| effect.lock.blocks() > Blocks::Neither) {
+        // Who waits for a table that is dropped would find it gone; that is told by another rule.
+        let stays = |effect: &&Effect| effect.lock.blocks() > Blocks::Neither && effect.fact.name != "DROP_TABLE";
+        for effect in effects.iter().filter(stays) {
             if self.held.as_ref().is_none_or(|(held, _)| held.lock.blocks() < effect.lock.blocks()) {
-                let place = format!("{}:{}", at.file, place_of(at.sql, at.start + effect.at).line);
+                let place = at.source.words(at.start + effect.at);
                 self.held = Some((effect.clone(), place));
             }
         }
@@ -52,20 +54,22 @@ struct Work {
 
 fn work(words: Words<'_>, effects: &[Effect]) -> Option<Work> {
     let claim = |effect: &&Effect| effect.rewrite.max(effect.scan);
-    if let Some(effect) = effects.iter().max_by_key(claim).filter(|effect| claim(effect) > Claim::No) {
-        return Some(Work {
-            what: format!("{}: {}", effect.relation, effect.why),
-            certain: claim(&effect) == Claim::Yes,
-        });
+    // These never run in a transaction, which another rule tells.
+    let runs = |effect: &&Effect| !effect.fact.name.ends_with("_CONCURRENTLY") || words.is("REFRESH");
+    let longest = effects.iter().filter(runs).max_by_key(claim);
+    if let Some(effect) = longest.filter(|effect| claim(effect) > Claim::No) {
+        let why = if effect.fact.name == "UPDATE" { "rows are looked for and changed" } else { effect.why };
+        return Some(Work { what: format!("{}: {why}", effect.relation), certain: claim(&effect) == Claim::Yes });
     }
     let inserts = !effects.is_empty() && words.is("INSERT") && words.have(&["SELECT"]) && words.have(&["FROM"]);
     inserts.then(|| Work { what: "rows are made by a query".to_owned(), certain: false })
 }
 
 fn finding(at: Where<'_>, held: &Effect, place: &str, work: &Work) -> Finding {
-    let Effect { relation, lock, .. } = held;
+    let Effect { lock, .. } = held;
+    let relation = held.relation_words();
     let message = format!("{}, while {relation} is locked since {place}", work.what);
-    let mut finding = Finding::at(&rules::STRONG_LOCK, at.file, at.sql, at.start, message);
+    let mut finding = Finding::at(&rules::STRONG_LOCK, at.source, at.start, message);
     let blocks = lock.blocks().words().replacen("blocks", "which blocks", 1);
     finding.lock = Some(format!("{} on {relation}, {blocks}, until the batch is committed", lock.name()));
     let finding = finding.hint(

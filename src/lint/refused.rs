@@ -2,12 +2,13 @@
 
 use super::finding::Finding;
 use super::rules::{self, Rule};
+use super::source::Source;
 use crate::migrations::script::{self, Judgement};
 
-pub(super) fn findings(file: &str, sql: &str, judgement: &Judgement) -> Vec<Finding> {
+pub(super) fn findings(source: &Source<'_>, judgement: &Judgement) -> Vec<Finding> {
     let finding = |refusal: &script::Refusal| {
         let message = format!("{}; `up` refuses the file", refusal.rule.message());
-        Finding::at(rule_of(&refusal.rule), file, sql, refusal.range.start, message).hint(refusal.rule.hint())
+        Finding::at(rule_of(&refusal.rule), source, refusal.range.start, message).hint(refusal.rule.hint())
     };
     judgement.refusals.iter().map(finding).collect()
 }

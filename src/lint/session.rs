@@ -2,6 +2,7 @@
 
 use super::finding::Finding;
 use super::rules;
+use super::source::Source;
 use crate::migrations::script::Words;
 
 /// What one file has set so far.
@@ -67,9 +68,9 @@ impl Session {
     }
 
     /// What is still set at the end of the file.
-    pub(super) fn findings(&self, file: &str, sql: &str) -> Vec<Finding> {
+    pub(super) fn findings(&self, source: &Source<'_>) -> Vec<Finding> {
         let at = |rule, place: Option<usize>, message: &str, hint: &str| {
-            place.map(|byte| Finding::at(rule, file, sql, byte, message.to_owned()).hint(hint))
+            place.map(|byte| Finding::at(rule, source, byte, message.to_owned()).hint(hint))
         };
         let found = [
             at(

@@ -2,12 +2,15 @@
 //! one by one, so that none of it depends on what a file's transaction would be; the comments that silence are read by
 //! `allow.rs`.
 
+use squawk_lexer::TokenKind;
 use squawk_linter::{Linter, Version, Violation};
 use squawk_syntax::SourceFile;
 
-use super::danger::Where;
+use super::danger::{Where, lock_words};
 use super::finding::Finding;
+use super::instead;
 use super::rules::{Rule, Severity};
+use crate::effects::Effect;
 
 const fn on(name: &'static str, severity: Severity, summary: &'static str) -> Rule {
     Rule { name, severity, summary, allowable: true, squawk: &[] }
@@ -132,18 +135,36 @@ pub(super) fn rule(name: &str) -> Option<&'static Rule> {
     ON.iter().find(|rule| rule.name == name)
 }
 
-/// The longest statement that is given to squawk, in bytes: its parser calls itself for every level of nesting, and its time
-/// grows with the square of the depth.
-const LONGEST_BYTES: usize = 8 * 1024;
-/// The deepest nesting of parentheses and brackets that is.
+/// The longest statement that is given to squawk, in bytes: its tree takes many times that.
+const LONGEST_BYTES: usize = 512 * 1024;
+/// The deepest nesting of parentheses and brackets that is, for its time grows with the square of the depth.
 const DEEPEST: usize = 50;
+/// The most tokens without a comma: its parser calls itself for every level of nesting, which without parentheses too
+/// (`not not not …`) takes a token.
+const LONGEST_PART: usize = 1500;
 
-/// Judges a statement.
-pub(super) fn findings(at: Where<'_>, statement: &str, version: u32) -> Vec<Finding> {
-    if !may_be_read(statement) {
+/// Judges a statement that has these effects. What is not read is counted.
+pub(super) fn findings(
+    at: Where<'_>,
+    statement: &str,
+    version: u32,
+    effects: &[Effect],
+    unread: &mut usize,
+) -> Vec<Finding> {
+    if !is_about(statement) {
         return Vec::new();
     }
-    violations(statement, version).into_iter().filter_map(|violation| finding(at, &violation)).collect()
+    let violations = if is_shallow(statement) { read(statement, version) } else { None };
+    let Some(violations) = violations else {
+        *unread += 1;
+        return Vec::new();
+    };
+    violations.into_iter().filter_map(|violation| finding(at, &violation, statement, effects)).collect()
+}
+
+/// None where squawk has a defect that ends in a panic: it may not end the run.
+fn read(statement: &str, version: u32) -> Option<Vec<Violation>> {
+    super::guard::guarded(|| violations(statement, version))
 }
 
 fn violations(statement: &str, version: u32) -> Vec<Violation> {
@@ -152,45 +173,65 @@ fn violations(statement: &str, version: u32) -> Vec<Violation> {
     linter.lint(&SourceFile::parse(statement), statement)
 }
 
-/// Only what its rules are about, and nothing that could be too deep for its parser.
-fn may_be_read(statement: &str) -> bool {
+/// Whether its rules are about such statements.
+fn is_about(statement: &str) -> bool {
     const ABOUT: [&str; 4] = ["ALTER", "CREATE", "DROP", "TRUNCATE"];
     let first = statement.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    ABOUT.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// Whether nothing in it could be too deep for its parser.
+fn is_shallow(statement: &str) -> bool {
+    let (mut depth, mut part) = (0_usize, 0_usize);
     statement.len() <= LONGEST_BYTES
-        && ABOUT.iter().any(|word| first.eq_ignore_ascii_case(word))
-        && depth(statement) <= DEEPEST
+        && squawk_lexer::tokenize(statement).all(|token| {
+            match token.kind {
+                TokenKind::OpenParen | TokenKind::OpenBracket => depth += 1,
+                TokenKind::CloseParen | TokenKind::CloseBracket => depth = depth.saturating_sub(1),
+                TokenKind::Comma => part = 0,
+                _ => {}
+            }
+            if !matches!(token.kind, TokenKind::Whitespace) {
+                part += 1;
+            }
+            depth <= DEEPEST && part <= LONGEST_PART
+        })
 }
 
-fn depth(statement: &str) -> usize {
-    let mut depth = 0_usize;
-    let mut deepest = 0;
-    for byte in statement.bytes() {
-        match byte {
-            b'(' | b'[' => depth += 1,
-            b')' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
-}
-
-fn finding(at: Where<'_>, violation: &Violation) -> Option<Finding> {
+fn finding(at: Where<'_>, violation: &Violation, statement: &str, effects: &[Effect]) -> Option<Finding> {
     let rule = rule(&violation.code.to_string())?;
-    let byte = at.start + usize::try_from(u32::from(violation.text_range.start())).ok()?;
+    let inside = usize::try_from(u32::from(violation.text_range.start())).ok()?;
+    // A name that is too long is so where it is given.
+    if rule.name == "identifier-too-long" && statement.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("DROP")) {
+        return None;
+    }
     let message = violation.message.trim_end_matches('.').to_owned();
-    let finding = Finding::at(rule, at.file, at.sql, byte, message).in_statement(at.sql, at.start);
-    Some(Finding { hint: violation.help.clone().or_else(|| hint(rule.name)), ..finding })
+    let finding = Finding::at(rule, at.source, at.start + inside, message).in_statement(at.source, at.start);
+    let strongest = effects.iter().max_by_key(|effect| effect.lock);
+    let lock = strongest.filter(|_| LOCKS.contains(&rule.name)).map(|effect| lock_words(at, effect));
+    let instead = instead::of(rule.name, statement, inside);
+    let hint = hint(rule.name).or_else(|| violation.help.clone()).filter(|_| instead.is_none());
+    Some(Finding { hint, lock, instead, ..finding })
 }
+
+/// The rules whose statements take a lock that others notice.
+const LOCKS: &[&str] = &[
+    "adding-required-field",
+    "ban-drop-column",
+    "ban-drop-table",
+    "ban-truncate-cascade",
+    "renaming-column",
+    "renaming-table",
+    "ban-set-schema",
+];
 
 fn hint(rule: &str) -> Option<String> {
     let hint = match rule {
         "ban-drop-column" | "ban-drop-table" | "ban-drop-schema" => {
             "drop it in the release after the one that no longer uses it, and allow it there"
         }
-        "renaming-column" | "renaming-table" | "ban-set-schema" => {
-            "add the new one, write both, and drop the old one in a later release; or keep the old name as a view"
-        }
+        "renaming-column" => "add the new one, write both, and drop the old one in a later release",
+        "renaming-table" | "ban-set-schema" => "keep the old name as a view, for the release that still runs",
         "adding-required-field" => "give it a default, or add it without NOT NULL and fill it first",
         _ => return None,
     };

@@ -10,8 +10,9 @@ use super::finding::Finding;
 use super::new_tables::NewTables;
 use super::queue::Queue;
 use super::session::Session;
+use super::source::Source;
 use super::{Options, refused, squawk};
-use crate::effects::{Effect, effects};
+use crate::effects::{Effect, RelationKind, effects};
 use crate::migrations::script::{Found, Judgement, Words, walk};
 use crate::migrations::{Migration, ReadError};
 use crate::settings::{Atomicity, TableName};
@@ -23,6 +24,8 @@ pub(super) struct Release<'o> {
     /// Tables with a constraint that the release has validated: SET NOT NULL finds that there is no NULL.
     validated: HashSet<TableName>,
     batch: Batch,
+    /// How many statements squawk could not read.
+    pub(super) unread: usize,
 }
 
 /// What the present transaction did.
@@ -51,6 +54,7 @@ impl<'o> Release<'o> {
             new_tables: NewTables::default(),
             validated: HashSet::new(),
             batch: Batch::new(options.version),
+            unread: 0,
         }
     }
 
@@ -59,27 +63,27 @@ impl<'o> Release<'o> {
         let text = migration.read()?;
         let sql = Migration::statements_text(&text);
         let judgement = migration.judge(sql);
-        let file = migration.file();
+        let source = &Source::new(migration.file(), sql);
         if judgement.leaves_transaction() || self.options.atomicity == Atomicity::Migration {
             self.batch = Batch::new(self.options.version);
         }
-        let mut findings = refused::findings(file, sql, &judgement);
+        let mut findings = refused::findings(source, &judgement);
         let mut allowed = Allowed::default();
         let mut session = Session::default();
         walk(sql, migration.drizzle().is_some(), |found| match found {
-            Found::Comment(range) => allowed.comment(file, sql, range),
+            Found::Comment(range) => allowed.comment(source, range),
             Found::Statement(words, range) => {
                 let transactional = self.transactional(&judgement, range.start);
-                let at = Where { file, sql, start: range.start, transactional };
+                let at = Where { source, start: range.start, transactional };
                 session.note(words, range.start);
                 self.statement(at, words, sql.get(range).unwrap_or_default(), &mut findings);
             }
         });
-        findings.extend(session.findings(file, sql));
+        findings.extend(session.findings(source));
         if judgement.leaves_transaction() {
             self.batch = Batch::new(self.options.version);
         }
-        let silenced = allowed.apply(file, sql, &mut findings);
+        let silenced = allowed.apply(source, &mut findings);
         Ok(Judged { findings, allowed: silenced })
     }
 
@@ -94,7 +98,11 @@ impl<'o> Release<'o> {
 
     fn matters(&self, effect: &Effect) -> bool {
         let not_null = effect.fact.name == "SET_NOT_NULL" && self.validated.contains(&effect.relation);
-        !not_null && !self.new_tables.has(&effect.relation)
+        let new = match effect.kind {
+            RelationKind::Index => self.new_tables.has_index(&effect.relation),
+            RelationKind::Table | RelationKind::MaterializedView => self.new_tables.has(&effect.relation),
+        };
+        !not_null && !new
     }
 
     fn statement(&mut self, at: Where<'_>, words: Words<'_>, text: &str, findings: &mut Vec<Finding>) {
@@ -107,12 +115,12 @@ impl<'o> Release<'o> {
         if at.transactional {
             let found = !dangers.is_empty();
             findings.extend(self.batch.queue.statement(at, words, &existing, found));
-            findings.extend(self.batch.enums.statement(words, at.file, at.sql, at.start));
+            findings.extend(self.batch.enums.statement(words, at.source, at.start));
         }
         findings.extend(dangers);
         // What is about new tables alone is no danger; of what names no table nothing is known.
         if !named || !existing.is_empty() {
-            findings.extend(squawk::findings(at, text, self.options.version));
+            findings.extend(squawk::findings(at, text, self.options.version, &existing, &mut self.unread));
         }
         self.new_tables.note(words);
     }

@@ -185,12 +185,53 @@ fn no_text_makes_lint_panic() {
 
 #[test]
 fn deep_nesting_is_no_end_of_the_stack() {
-    for deep in ["(", "[", "not ", "- ", "case when ", "array[", "row(", "a.", "select (", "::", "~", "not (", "* "] {
-        for bytes in [1_500, 60_000] {
-            let sql = format!("alter table t add column x int default {}", deep.repeat(bytes / deep.len()));
-            report(&[("V1__a.sql", &sql)]);
+    for deep in [
+        "(",
+        "[",
+        "not ",
+        "- ",
+        "case when ",
+        "array[",
+        "row(",
+        "a.",
+        "select (",
+        "::",
+        "~",
+        "not (",
+        "* ",
+        "1+",
+        "a(",
+        "case a when ",
+        "with a as (",
+        "exists (",
+        "a in (",
+        "cast(",
+        "a and ",
+        "a is ",
+        "a between ",
+        "[1][",
+        "x collate ",
+    ] {
+        for times in [40, 700, 1_490, 30_000] {
+            for head in
+                ["alter table t add column x int default ", "create table t (a int check ", "create view v as select "]
+            {
+                report(&[("V1__a.sql", &format!("{head}{}", deep.repeat(times)))]);
+            }
         }
     }
+}
+
+#[test]
+fn a_long_list_is_read_to_its_end() {
+    let sql = format!("alter table t {}drop column z", "add column x int default 7, ".repeat(2_000));
+    assert_eq!(rules_of(&sql), ["ban-drop-column"]);
+    let sql = format!("alter table t {}add z serial", "add column x text, ".repeat(2_000));
+    assert_eq!(rules_of(&sql), ["table-rewrite"]);
+    let sql = format!("create function f() returns int language sql as $$ {} $$", "select 1 + 1; ".repeat(20_000));
+    assert_eq!(report(&[("V1__a.sql", &sql)]).unread, 0);
+    let sql = format!("drop table {}x", "(".repeat(60));
+    assert_eq!(report(&[("V1__a.sql", &sql)]).unread, 1);
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub use checksum::{Checksum, ChecksumError, VersionWidth};
 pub use drizzle::{DrizzleFault, DrizzleRow, Layout, Oddity};
 pub use file_name::{FileName, NameFault, NameReason, Prefix};
 pub use problem::{Fault, IntakeError, Problem};
+pub(crate) use refinery::PASSED_OVER;
 pub use set::{MigrationSet, Origin};
 
 use checksum::{Key, text_forms};

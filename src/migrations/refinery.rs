@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A folder that holds no migrations of ours: the product's qualification package.
-const PASSED_OVER: &str = "qualification";
+pub(crate) const PASSED_OVER: &str = "qualification";
 /// From so many files on, several threads read: from a cold disk each file is waited for, with the processor idle.
 const MANY_FILES: usize = 64;
 const READERS: usize = 4;

@@ -48,7 +48,12 @@ fn summary(report: &Report, since: Option<&str>) -> String {
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
     let found = if errors + warnings == 0 { "nothing found".to_owned() } else { found_words(errors, warnings) };
     let allowed = if report.allowed == 0 { String::new() } else { format!(", {} allowed", report.allowed) };
-    format!("{found} in {files}{allowed}")
+    let unread = match report.unread {
+        0 => String::new(),
+        1 => "; 1 statement is too long or deep for squawk's rules".to_owned(),
+        unread => format!("; {unread} statements are too long or deep for squawk's rules"),
+    };
+    format!("{found} in {files}{allowed}{unread}")
 }
 
 /// The report as a document.
@@ -74,6 +79,7 @@ pub fn json(report: &Report, since: Option<&str>) -> Value {
         "errors": report.count(Severity::Error),
         "warnings": report.count(Severity::Warning),
         "allowed": report.allowed,
+        "unread": report.unread,
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
     })
 }

@@ -106,6 +106,11 @@ fn machines_get_one_document_or_annotations() {
     outcome
         .assert_code(1)
         .assert_stdout("::error file=db/V1__a.sql,line=1,col=15,title=table-rewrite::t: every row gets");
+    // A step may run in a folder of the checkout.
+    let job = Job::new().current_dir(folder.path().join("db")).env("GITHUB_WORKSPACE", folder.path());
+    job.args(["lint", "--migrations", ".", "--format", "github"])
+        .run()
+        .assert_stdout("::error file=db/V1__a.sql,line=1");
     Job::new().args(["status", "--format", "github"]).run().assert_code(2).assert_stderr("for `lint` alone");
 }
 
@@ -126,11 +131,11 @@ fn what_git_says_was_released_may_not_change() {
     folder.write("db/V5__e.sql", "create table lines (a int); create index i on lines (a);");
     let outcome = lint(&folder.path().join("db"), &["--since", "v1"]);
     outcome.assert_code(1);
-    insta::assert_snapshot!(outcome.stdout, @r"
+    insta::assert_snapshot!(outcome.stdout, @"
     V2__b.sql: error edited-since: the file was edited after v1: `up` refuses it where it was applied
       hint: restore the file, and put the change into a new one
 
-    sub/V3__c.sql: error edited-since: the file of v1 was renamed or removed: `up` refuses it where it was applied
+    sub/V3__c.sql: error edited-since: the file of v1 was removed: `up` refuses it where it was applied
       hint: restore the file, and put the change into a new one
 
     2 errors in 1 of 4 files new since v1
@@ -170,7 +175,7 @@ fn what_git_cannot_say_is_told_with_the_way_out() {
     lint(&db, &["--since", "v9"])
         .assert_code(2)
         .assert_stderr("git knows no revision \"v9\"")
-        .assert_stderr("fetch-depth");
+        .assert_stderr("git rev-parse");
     lint(&db, &["--since", "--all"]).assert_code(2);
     let alone = Migrations::new().file(TABLE.0, TABLE.1);
     let job = Job::new().migrations(alone.path()).env("GIT_CEILING_DIRECTORIES", "/");
@@ -182,6 +187,73 @@ fn what_git_cannot_say_is_told_with_the_way_out() {
         .assert_stderr("cannot run git")
         .assert_stderr("install git");
     Job::new().args(["lint", "--since", "v1"]).run().assert_code(2).assert_stderr("name the folder");
+}
+
+#[test]
+fn a_released_file_may_move_to_another_folder_but_not_get_another_name() {
+    let folder = released(&[TABLE, ("V2__b.sql", "select 1;\n")]);
+    let db = folder.path().join("db");
+    std::fs::create_dir(db.join("sub")).unwrap();
+    std::fs::rename(db.join("V2__b.sql"), db.join("sub/V2__b.sql")).unwrap();
+    lint(&db, &["--since", "v1", "--against", "v1"]).assert_code(0).assert_stdout("nothing found in 0 of 2 files");
+    std::fs::rename(db.join("sub/V2__b.sql"), db.join("V2__bb.sql")).unwrap();
+    let renamed = "V2__bb.sql: error edited-since: the file was V2__b.sql in v1, and was renamed";
+    lint(&db, &["--since", "v1"]).assert_code(1).assert_stdout(renamed);
+}
+
+#[test]
+fn what_a_branch_has_got_since_is_not_missing_here() {
+    let folder = released(&[TABLE]);
+    let db = folder.path().join("db");
+    git(folder.path(), &["checkout", "--quiet", "-b", "mine"]);
+    git(folder.path(), &["checkout", "--quiet", "main"]);
+    folder.write("db/V2__theirs.sql", "select 1;\n");
+    git(folder.path(), &["add", "--all"]);
+    git(folder.path(), &["commit", "--quiet", "--message=two"]);
+    git(folder.path(), &["tag", "v2"]);
+    git(folder.path(), &["checkout", "--quiet", "mine"]);
+    folder.write("db/V3__mine.sql", "select 1;\n");
+    lint(&db, &["--since", "main"]).assert_code(0).assert_stdout("1 of 2 files new since main");
+    // What was released is missing, whichever branch it was released from.
+    lint(&db, &["--since", "v2"]).assert_code(1).assert_stdout("V2__theirs.sql: error edited-since");
+    git(folder.path(), &["checkout", "--quiet", "--detach", "mine"]);
+    lint(&db, &["--since", "main"]).assert_code(0);
+    let other = folder.path().join("other");
+    git(folder.path(), &["worktree", "add", "--quiet", other.to_str().unwrap(), "v2"]);
+    lint(&other.join("db"), &["--since", "v1", "--against", "main"]).assert_code(0).assert_stdout("1 of 2 files new");
+}
+
+#[test]
+fn a_hook_of_git_may_run_it() {
+    let folder = released(&[TABLE]);
+    let inside = |at: &Path| Job::new().current_dir(at).env("GIT_DIR", ".git").env("GIT_INDEX_FILE", ".git/index");
+    let arguments = ["lint", "--since", "v1", "--migrations"];
+    inside(folder.path()).args(arguments).arg("db").run().assert_code(0).assert_stdout("0 of 1 file new since v1");
+}
+
+#[test]
+fn a_checkout_that_git_cannot_judge_by_is_told_with_the_way_out() {
+    let folder = released(&[TABLE]);
+    let db = folder.path().join("db");
+    folder.write("db/V2__b.sql", "select 1;\n");
+    git(folder.path(), &["add", "--all"]);
+    git(folder.path(), &["commit", "--quiet", "--message=two"]);
+    let copies = Migrations::new();
+    let url = format!("file://{}", folder.path().display());
+    git(copies.path(), &["clone", "--quiet", "--depth=1", &url, "shallow"]);
+    let shallow = copies.path().join("shallow/db");
+    lint(&shallow, &["--since", "v1"])
+        .assert_code(65)
+        .assert_stderr("this checkout is shallow, and does not hold \"v1\"")
+        .assert_stderr("fetch-depth: 0");
+    lint(&shallow, &["--since", "HEAD", "--against", "main"]).assert_code(0);
+    let stranger = Job::new().migrations(&db).env("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1");
+    stranger
+        .args(["lint", "--since", "v1"])
+        .run()
+        .assert_code(65)
+        .assert_stderr("belongs to another user")
+        .assert_stderr("safe.directory");
 }
 
 #[test]
@@ -267,24 +339,30 @@ fn the_manual_lists_every_rule() {
     assert_table("are off:", &off.collect::<Vec<_>>());
 }
 
+/// The bad and the good example of a rule in the manual.
+#[track_caller]
+pub fn examples(rule: &str) -> [&'static str; 2] {
+    let (_, examples) = MANUAL.split_once("\n## Examples\n").unwrap();
+    let section = examples.split("\n### ").find(|section| section.lines().next() == Some(rule));
+    let section = section.unwrap_or_else(|| panic!("no example of {rule}"));
+    let blocks = section.split("```sql\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
+    let blocks: Vec<&str> = blocks.map(|(block, _)| block).collect();
+    blocks.try_into().unwrap_or_else(|blocks| panic!("{rule}: {blocks:?}"))
+}
+
 #[test]
 fn every_rule_has_a_bad_and_a_good_example_in_the_manual() {
     // What these find is in no file's SQL.
     let elsewhere = ["edited-since", "numbering-gap", "numbering-collision", "drizzle-oddity"];
-    let (_, examples) = MANUAL.split_once("\n## Examples\n").unwrap();
     for rule in RULES.iter().copied().chain(SQUAWK_ON).filter(|rule| !elsewhere.contains(&rule.name)) {
-        let section = examples.split("\n### ").find(|section| section.lines().next() == Some(rule.name));
-        let section = section.unwrap_or_else(|| panic!("no example of {}", rule.name));
-        let blocks = section.split("```sql\n").skip(1).filter_map(|rest| rest.split_once("\n```"));
-        let blocks: Vec<&str> = blocks.map(|(block, _)| block).collect();
-        assert_eq!(blocks.len(), 2, "{}", rule.name);
+        let [bad, good] = examples(rule.name);
         let found = |sql: &str| {
             let set = MigrationSet::from_texts([("V1__example.sql", sql)]).unwrap();
             let report = schemagate::lint::lint(&set, &Options::default()).unwrap();
             report.findings.iter().map(|finding| finding.rule).collect::<Vec<_>>()
         };
-        assert!(found(blocks[0]).contains(&rule.name), "{}: {:?}", rule.name, found(blocks[0]));
-        assert_eq!(found(blocks[1]), Vec::<&str>::new(), "{}", rule.name);
+        assert!(found(bad).contains(&rule.name), "{}: {:?}", rule.name, found(bad));
+        assert_eq!(found(good), Vec::<&str>::new(), "{}", rule.name);
     }
 }
 

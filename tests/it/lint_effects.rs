@@ -233,3 +233,73 @@ fn a_mode_blocks_reads_and_writes_as_claimed() {
         assert_eq!((reads, writes), expected, "{}", mode.name());
     }
 }
+
+/// The files that a way out is printed as; what is done outside the deployment, or later, ends it.
+fn files_of(safe: &str) -> Vec<String> {
+    let mut files = vec![String::new()];
+    for line in safe.lines() {
+        if line.contains("outside the deployment") || line.contains("in a later release") {
+            break;
+        }
+        if line.starts_with("-- and in the file after it") {
+            files.push(String::new());
+        } else if let Some(file) = files.last_mut() {
+            file.push_str(line);
+            file.push('\n');
+        }
+    }
+    files
+}
+
+/// The constraints and indexes there are, by name.
+fn made(session: &mut Connection) -> Vec<String> {
+    session.column(
+        "select conname || ' ' || pg_get_constraintdef(oid) from pg_constraint where connamespace = 'public'::regnamespace
+         union all select indexdef from pg_indexes where schemaname = 'public' order by 1",
+    )
+}
+
+#[test]
+fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
+    let same = ["ADD_CHECK", "ADD_FOREIGN_KEY", "ADD_UNIQUE", "CREATE_INDEX", "ADD_COLUMN_UNIQUE", "ADD_COLUMN_CHECK"];
+    let database = Database::new();
+    let mut session = database.connect();
+    let version = version(&mut session);
+    let mut seen = Vec::new();
+    for (fact, example) in examples().filter(|(_, example)| (example.since..=example.until).contains(&version)) {
+        let found = effects(example.sql, version);
+        let [Effect { safe: Some(safe), .. }] =
+            &found.iter().filter(|effect| effect.safe.is_some()).collect::<Vec<_>>()[..]
+        else {
+            continue;
+        };
+        fixture(&mut session, example);
+        for file in files_of(safe) {
+            let alone = file.starts_with("-- schemagate: no-transaction");
+            if !alone {
+                session.execute("begin");
+            }
+            session.execute(&file);
+            if !alone {
+                session.execute("commit");
+            }
+            let long = effects(&file, version).into_iter().find(Effect::blocks_long);
+            // Whether a column is NOT NULL already is not in the statement.
+            let known =
+                |effect: &Effect| effect.fact.name.ends_with("USING_INDEX") || effect.fact.name == "SET_NOT_NULL";
+            assert!(long.is_none_or(|effect| known(&effect)), "{}: {file}", example.sql);
+        }
+        if same.contains(&fact.name) {
+            let by_safe = made(&mut session);
+            fixture(&mut session, example);
+            session.execute(example.sql);
+            assert_eq!(by_safe, made(&mut session), "{}", example.sql);
+        }
+        seen.push(fact.name);
+    }
+    for name in
+        same.iter().chain(&["COLUMN_TYPE", "SET_NOT_NULL", "ADD_COLUMN_SERIAL", "ADD_COLUMN_VOLATILE", "REINDEX_TABLE"])
+    {
+        assert!(seen.contains(name), "{name}: {seen:?}");
+    }
+}

@@ -25,6 +25,7 @@ mod intake;
 mod large;
 mod lint;
 mod lint_effects;
+mod lint_proof;
 mod lock;
 mod lost;
 mod manifests;

@@ -16,10 +16,10 @@ pub struct Place {
 
 impl Place {
     /// The beginning of a text.
-    pub(super) const START: Place = Place { line: 1, column: 1, byte: 0 };
+    pub(crate) const START: Place = Place { line: 1, column: 1, byte: 0 };
 
     /// Goes on to a later byte of the text; the work is linear over all steps together.
-    pub(super) fn advance(self, sql: &str, byte: usize) -> Place {
+    pub(crate) fn advance(self, sql: &str, byte: usize) -> Place {
         let between = sql.get(self.byte..byte).unwrap_or_default();
         let line = self.line + between.bytes().filter(|b| *b == b'\n').count();
         let column = match between.rfind('\n') {

@@ -15,6 +15,8 @@ use super::words::{Lexeme, Words};
 /// Together they hold the `TO STDOUT` of a `COPY (query)` and bound the memory for a list of a million values.
 const KEPT: usize = 128;
 const KEPT_OUTSIDE: usize = 256;
+/// How many are kept of a statement that defines something: an `ALTER TABLE` has as many actions as a table has columns.
+const KEPT_OF_DEFINITION: usize = 32 * 1024;
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub(super) struct Splitter<'a> {
     leading: bool,
     unterminated: bool,
     head: Vec<Lexeme>,
+    /// Whether the statement defines something; known once the head is long.
+    defines: bool,
     cut: bool,
     /// Where the present statement starts, and the end of its last token.
     begun: Option<(Place, usize)>,
@@ -120,6 +124,7 @@ impl<'a> Splitter<'a> {
             leading: true,
             unterminated: false,
             head: Vec::new(),
+            defines: false,
             cut: false,
             begun: None,
             previous: None,
@@ -219,6 +224,7 @@ impl<'a> Splitter<'a> {
 
     fn clear(&mut self) {
         self.head.clear();
+        self.defines = false;
         self.cut = false;
         self.previous = None;
         self.depth = 0;
@@ -250,7 +256,11 @@ impl<'a> Splitter<'a> {
 
     fn keep(&mut self, lexeme: Lexeme) {
         let kept = self.head.len();
-        if kept < KEPT || (lexeme.depth == 0 && kept < KEPT + KEPT_OUTSIDE) {
+        if kept == KEPT && !self.defines {
+            self.defines = self.words().is_any(&["ALTER", "CREATE", "DROP", "TRUNCATE"]);
+        }
+        let room = if self.defines { KEPT_OF_DEFINITION } else { KEPT };
+        if kept < room || (lexeme.depth == 0 && kept < KEPT + KEPT_OUTSIDE) {
             self.head.push(lexeme);
         } else {
             self.cut = true;
@@ -352,6 +362,18 @@ mod tests {
         let mut splitter = Splitter::new(&sql);
         assert!(matches!(splitter.next_piece(), Some(Piece::Statement { end, .. }) if end == sql.len()));
         assert!(splitter.head.len() <= KEPT + KEPT_OUTSIDE && splitter.words().is_cut());
+    }
+
+    #[test]
+    fn a_long_definition_keeps_all_but_the_absurd() {
+        let sql = format!("alter table t add a int{}", ", add b text default ('x')".repeat(500));
+        let mut splitter = Splitter::new(&sql);
+        splitter.next_piece();
+        assert_eq!((splitter.words().parts().len(), splitter.words().is_cut()), (501, false));
+        let sql = format!("create table t (a int{})", ", b int".repeat(100_000));
+        let mut splitter = Splitter::new(&sql);
+        splitter.next_piece();
+        assert!(splitter.head.len() <= KEPT_OF_DEFINITION + KEPT_OUTSIDE && splitter.words().is_cut());
     }
 
     #[test]

@@ -164,6 +164,24 @@ impl<'a> Words<'a> {
         range.and_then(|(start, end)| self.sql.get(start..end)).unwrap_or_default()
     }
 
+    /// Gives the text up to where the later words start.
+    pub(crate) fn before(self, later: Words<'_>) -> &'a str {
+        let end = later.start().unwrap_or(self.sql.len());
+        let text = self.start().and_then(|start| self.sql.get(start..end));
+        text.unwrap_or_default().trim_end()
+    }
+
+    /// Gives the text of all tokens without the first place outside parentheses where these keywords stand in a row.
+    pub(crate) fn without(self, keywords: &[&str]) -> String {
+        let found = self.outside_parentheses().find_map(|at| {
+            let mut behind = at;
+            behind.eat_all(keywords).then_some((at, behind))
+        });
+        let Some((at, behind)) = found else { return self.all().to_owned() };
+        let start = self.start().zip(at.start()).and_then(|(from, to)| self.sql.get(from..to)).unwrap_or_default();
+        format!("{} {}", start.trim_end(), behind.all()).trim_end().to_owned()
+    }
+
     /// Says whether these keywords stand in a row outside parentheses.
     pub(crate) fn have(self, keywords: &[&str]) -> bool {
         self.outside_parentheses().any(|mut words| words.eat_all(keywords))
