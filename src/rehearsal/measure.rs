@@ -39,12 +39,11 @@ impl Sample {
     /// Reads the answer to [`measure_sql`].
     pub(super) fn read(answer: &[Answer]) -> Self {
         let mut sample = Self::default();
-        if let Some(facts) = answer.first().and_then(|rows| rows.first()) {
-            sample.transaction = facts.first().cloned().flatten();
-            sample.wal = number(facts, 1).unwrap_or(0);
-            sample.new = counts(facts, 2);
-        }
-        for row in answer.get(1).into_iter().flatten() {
+        let Some((facts, relations)) = answer.first().and_then(|rows| rows.split_first()) else { return sample };
+        sample.transaction = facts.first().cloned().flatten();
+        sample.wal = number(facts, 1).unwrap_or(0);
+        sample.new = counts(facts, 3);
+        for row in relations {
             let Some(oid) = number(row, 0) else { continue };
             let modes = row.get(1).and_then(Option::as_deref).unwrap_or_default();
             sample.modes.extend(modes.split(',').filter_map(LockMode::of_catalogue).map(|mode| (oid, mode)));
@@ -105,12 +104,12 @@ pub(super) fn sizes_sql(relations: &[Arc<Relation>]) -> String {
     )
 }
 
-/// The message that lists the relations above `newest`, but for what is temporary or stored out of line.
-pub(super) fn created_sql(newest: u32) -> String {
+/// The message that lists the relations above `known`, but for what is temporary or stored out of line.
+pub(super) fn created_sql(known: u32) -> String {
     format!(
         "SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.oid > {newest} AND n.nspname <> 'pg_toast' AND c.relpersistence <> 't' \
+         WHERE c.oid > {known} AND n.nspname <> 'pg_toast' AND c.relpersistence <> 't' \
          AND c.relkind IN ('r', 'p', 'v', 'm', 'i', 'I', 'S', 'f') ORDER BY 1"
     )
 }
