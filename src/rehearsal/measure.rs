@@ -39,15 +39,21 @@ impl Sample {
     /// Reads the answer to [`measure_sql`].
     pub(super) fn read(answer: &[Answer]) -> Self {
         let mut sample = Self::default();
-        let Some((facts, relations)) = answer.first().and_then(|rows| rows.split_first()) else { return sample };
-        sample.transaction = facts.first().cloned().flatten();
-        sample.wal = number(facts, 1).unwrap_or(0);
-        sample.new = counts(facts, 3);
-        for row in relations {
-            let Some(oid) = number(row, 0) else { continue };
-            let modes = row.get(1).and_then(Option::as_deref).unwrap_or_default();
-            sample.modes.extend(modes.split(',').filter_map(LockMode::of_catalogue).map(|mode| (oid, mode)));
-            sample.relations.insert(oid, (number(row, 2).unwrap_or(0), counts(row, 3)));
+        for row in answer.first().into_iter().flatten() {
+            let text = row.get(1).and_then(Option::as_deref).unwrap_or_default();
+            let modes: Vec<LockMode> = text.split(',').filter_map(LockMode::of_catalogue).collect();
+            match number(row, 0).filter(|_| !modes.is_empty()) {
+                Some(oid) => {
+                    sample.modes.extend(modes.into_iter().map(|mode| (oid, mode)));
+                    sample.relations.insert(oid, (number(row, 2).unwrap_or(0), counts(row, 3)));
+                }
+                // The one row that is of no relation.
+                None => {
+                    sample.transaction = row.first().cloned().flatten();
+                    sample.wal = number(row, 1).unwrap_or(0);
+                    sample.new = counts(row, 3);
+                }
+            }
         }
         sample
     }

@@ -143,7 +143,7 @@ fn catalogue(database: &Database) -> Vec<String> {
     );
     let hash = |table: &String| {
         format!(
-            "select '{table} ' || count(*) || ' ' || md5(string_agg(r, ',' order by r collate \"C\")) from (select (to_jsonb(t) - \
+            "select '{table} ' || count(*) || ' ' || coalesce(md5(string_agg(r, ',' order by r collate \"C\")), '-') from (select (to_jsonb(t) - \
              '{{datfrozenxid,datminmxid,relfrozenxid,relminmxid,relpages,reltuples,relallvisible,relallfrozen}}'\
              ::text[])::text as r from pg_catalog.{table} t) s"
         )
@@ -152,7 +152,7 @@ fn catalogue(database: &Database) -> Vec<String> {
     let of_the_server = "select relname::text from pg_class where relisshared and relkind = 'r'";
     let shared: BTreeSet<String> = session.column(of_the_server).into_iter().collect();
     let queries: Vec<String> = tables.iter().filter(|table| !shared.contains(*table)).map(hash).collect();
-    session.column(&queries.join(" union all "))
+    session.column(&format!("{} order by 1", queries.join(" union all ")))
 }
 
 /// What PostgreSQL keeps apart from tables: comments, privileges, large objects, listeners, settings, session locks.
