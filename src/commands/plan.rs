@@ -42,7 +42,7 @@ pub(crate) async fn run(
         };
     }
     let pending: Vec<&Reviewed<'_>> = batches.iter().flat_map(|batch| &batch.migrations).collect();
-    let weighed = weigh(&looked.session, &pending).await?;
+    let weighed = weigh(&looked.session, &set, &pending, settings.atomicity).await?;
     let described = looked.session.server.place.clone();
     let place = Place {
         target: &described,

@@ -181,9 +181,10 @@ pub fn read_sql(table: &TableName) -> String {
 }
 
 /// The dollar quotes of a block of ours: a name in it may hold anything, also what ends the block.
-fn block_tag(text: &str) -> String {
+pub(crate) fn block_tag(text: &str) -> String {
     let mut tag = "$schemagate$".to_owned();
-    while text.contains(&tag) {
+    // What ends like a tag would, with the first character of its own, end before it.
+    while text.contains(&tag) || text.ends_with(&tag[..tag.len() - 1]) {
         tag = tag.replace("$schema", "$_schema");
     }
     tag

@@ -10,7 +10,7 @@ use crate::settings::TableName;
 pub const TABLE: &str = "__migration_progress__";
 
 impl HistoryTable {
-    fn progress(&self) -> TableName {
+    pub(crate) fn progress(&self) -> TableName {
         TableName::new(self.name.schema(), TABLE)
     }
 

@@ -130,6 +130,14 @@ impl MigrationSet {
         Ok(set)
     }
 
+    /// These migrations alone, and nothing that is odd about the folder as a whole.
+    #[must_use]
+    pub fn only(&self, versions: &[Version]) -> MigrationSet {
+        let wanted = |migration: &&Migration| versions.contains(&migration.version());
+        let migrations = self.migrations.iter().filter(wanted).cloned().collect();
+        MigrationSet { migrations, origin: self.origin.clone(), oddities: Vec::new() }
+    }
+
     /// Walks the migrations by ascending version.
     pub fn iter(&self) -> std::slice::Iter<'_, Migration> {
         self.migrations.iter()

@@ -39,16 +39,21 @@ impl Sample {
     /// Reads the answer to [`measure_sql`].
     pub(super) fn read(answer: &[Answer]) -> Self {
         let mut sample = Self::default();
-        if let Some(facts) = answer.first().and_then(|rows| rows.first()) {
-            sample.transaction = facts.first().cloned().flatten();
-            sample.wal = number(facts, 1).unwrap_or(0);
-            sample.new = counts(facts, 2);
-        }
-        for row in answer.get(1).into_iter().flatten() {
-            let Some(oid) = number(row, 0) else { continue };
-            let modes = row.get(1).and_then(Option::as_deref).unwrap_or_default();
-            sample.modes.extend(modes.split(',').filter_map(LockMode::of_catalogue).map(|mode| (oid, mode)));
-            sample.relations.insert(oid, (number(row, 2).unwrap_or(0), counts(row, 3)));
+        for row in answer.first().into_iter().flatten() {
+            let text = row.get(1).and_then(Option::as_deref).unwrap_or_default();
+            let modes: Vec<LockMode> = text.split(',').filter_map(LockMode::of_catalogue).collect();
+            match number(row, 0).filter(|_| !modes.is_empty()) {
+                Some(oid) => {
+                    sample.modes.extend(modes.into_iter().map(|mode| (oid, mode)));
+                    sample.relations.insert(oid, (number(row, 2).unwrap_or(0), counts(row, 3)));
+                }
+                // The one row that is of no relation.
+                None => {
+                    sample.transaction = row.first().cloned().flatten();
+                    sample.wal = number(row, 1).unwrap_or(0);
+                    sample.new = counts(row, 3);
+                }
+            }
         }
         sample
     }
@@ -105,12 +110,12 @@ pub(super) fn sizes_sql(relations: &[Arc<Relation>]) -> String {
     )
 }
 
-/// The message that lists the relations above `newest`, but for what is temporary or stored out of line.
-pub(super) fn created_sql(newest: u32) -> String {
+/// The message that lists the relations above `known`, but for what is temporary or stored out of line.
+pub(super) fn created_sql(known: u32) -> String {
     format!(
         "SELECT c.oid, pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.oid > {newest} AND n.nspname <> 'pg_toast' AND c.relpersistence <> 't' \
+         WHERE c.oid > {known} AND n.nspname <> 'pg_toast' AND c.relpersistence <> 't' \
          AND c.relkind IN ('r', 'p', 'v', 'm', 'i', 'I', 'S', 'f') ORDER BY 1"
     )
 }

@@ -1,7 +1,6 @@
 //! The one transaction of a rehearsal. In: batches. Out: each statement measured, and a ROLLBACK that the server confirms.
 //! Statements travel one by one, in messages that cannot hold a second one.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,8 +41,8 @@ pub(super) struct Transaction<'run, 'context> {
     timeline: Timeline,
     /// The last look.
     sample: Sample,
-    /// What was there before, or was named already.
-    named: HashSet<u32>,
+    /// What is above it was not there before and is not named yet.
+    named: u32,
 }
 
 /// Rehearses all batches in one transaction, and rolls back.
@@ -63,10 +62,10 @@ pub(super) async fn run(
         wait,
         closing: Closing::new(&opened),
         id: opened.id,
+        named: relations.newest,
         relations,
         timeline: Timeline::default(),
         sample: Sample::default(),
-        named: HashSet::new(),
     };
     let ended = transaction.batches(batches, rehearsal).await;
     transaction.roll_back(ended.err()).await
@@ -256,12 +255,12 @@ impl Transaction<'_, '_> {
 
     /// The relations that a file has made, once its session state is put back.
     async fn created(&mut self) -> Result<Vec<String>, Halt> {
-        let answer = ask(self.context, &mut self.wait, MEASURING, &created_sql(self.relations.newest)).await;
+        let answer = ask(self.context, &mut self.wait, MEASURING, &created_sql(self.named)).await;
         let answer = answer.map_err(|ended| self.own_halt(MEASURING, ended))?;
         let mut created = Vec::new();
         for row in answer.iter().flatten() {
-            let new = number(row, 0).is_some_and(|oid| self.named.insert(oid));
-            created.extend(row.get(1).cloned().flatten().filter(|_| new));
+            self.named = number(row, 0).map_or(self.named, |oid| self.named.max(oid));
+            created.extend(row.get(1).cloned().flatten());
         }
         Ok(created)
     }

@@ -135,5 +135,6 @@ pub fn json(
         "batches": batches,
         "tables": weight::tables_json(weighed),
         "judgements": weight::judgements_json(weighed),
+        "findings": weight::findings_json(weighed),
     })
 }

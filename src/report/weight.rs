@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::fit::harmless;
 use super::size::{bytes_text, size_text};
 use super::table::align;
-use crate::weight::{Judgement, Table, Weighed};
+use crate::lint::Finding;
+use crate::weight::{Judgement, Table, Weighed, Weighted};
 
 /// The tables touched, and what may block for long.
 pub(super) fn lines(weighed: &Weighed) -> Vec<String> {
@@ -28,7 +30,20 @@ pub(super) fn lines(weighed: &Weighed) -> Vec<String> {
         lines.push("what takes the longer the larger its table is, while others wait".to_owned());
         lines.extend(weighed.judgements.iter().flat_map(judgement_lines));
     }
+    if !weighed.findings.is_empty() {
+        lines.push(String::new());
+        lines.push("what lint finds besides (`schemagate lint` shows the lines and the way out)".to_owned());
+        lines.extend(weighed.findings.iter().map(finding_line));
+    }
     lines
+}
+
+fn finding_line(weighted: &Weighted) -> String {
+    let Weighted { level, table, finding } = weighted;
+    let size =
+        table.as_ref().map_or_else(String::new, |table| format!(" ({}: {})", table.name, size_text(table.bytes)));
+    let Finding { file, line, column, rule, message, .. } = finding;
+    harmless(&format!("  {:<7}  {file}:{line}:{column}: {rule}: {message}{size}", level.name()))
 }
 
 fn judgement_lines(judgement: &Judgement) -> Vec<String> {
@@ -75,4 +90,24 @@ pub(super) fn judgements_json(weighed: &Weighed) -> Vec<Value> {
         })
     };
     weighed.judgements.iter().map(judgement).collect()
+}
+
+/// What lint finds besides, as JSON.
+pub(super) fn findings_json(weighed: &Weighed) -> Vec<Value> {
+    let finding = |it: &Weighted| {
+        json!({
+            "level": it.level.name(),
+            "rule": it.finding.rule,
+            "file": it.finding.file,
+            "line": it.finding.line,
+            "column": it.finding.column,
+            "table": it.table.as_ref().map(|table| &table.name),
+            "bytes": it.table.as_ref().and_then(|table| table.bytes),
+            "message": it.finding.message,
+            "lock": it.finding.lock,
+            "hint": it.finding.hint,
+            "instead": it.finding.instead,
+        })
+    };
+    weighed.findings.iter().map(finding).collect()
 }

@@ -43,6 +43,17 @@ impl Account {
         Self { facts, took_lock: false, settled: false }
     }
 
+    /// Of a run that people do by hand: it begins when the script does.
+    pub(super) fn by_hand(settings: &Settings, started_at: &str) -> Self {
+        let mut account = Self::new(settings);
+        account.facts.started_at = Some(started_at.to_owned());
+        account
+    }
+
+    pub(super) fn facts(&self) -> &RunFacts {
+        &self.facts
+    }
+
     /// The run begins with its first look.
     pub(super) fn began(&mut self, reading: &Reading) {
         if self.facts.started_at.is_none() {

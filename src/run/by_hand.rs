@@ -6,8 +6,8 @@ use super::{Looked, Run};
 use crate::adopt::{self, Adoption};
 use crate::apply::{Applied, RESTORE, put_back_sql};
 use crate::error::Error;
-use crate::history::runs::{RunCommand, RunMigration, RunOutcome, TrailWriter, sha256};
-use crate::history::{HistoryTable, Mirror, Reading};
+use crate::history::runs::{Found, RunCommand, RunMigration, RunOutcome, TrailWriter, sha256};
+use crate::history::{HistoryTable, Mirror, Reading, block_tag};
 use crate::migrations::script::Statements;
 use crate::migrations::{Migration, ReadError};
 use crate::plan::Batch;
@@ -16,10 +16,21 @@ use crate::postgres::lock::LockKey;
 use crate::postgres::startup::Route;
 use crate::review::Reviewed;
 
-/// Stands where the transaction's id goes, which psql fills in.
-const ID: &str = "schemagate_transaction";
+/// Stands where the transaction's id goes, which psql fills in. No file has such a name.
+const ID: &str = "{schemagate_transaction}";
+/// Stands where the time goes at which the script began.
+const STARTED: &str = "{schemagate_started}";
 const OPEN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n\
                     SELECT pg_catalog.pg_current_xact_id() AS schemagate_transaction \\gset\n";
+/// What a psqlrc or the command line may have set and would change what psql sends or when it stops.
+const PSQL: &str = "\\set ON_ERROR_STOP on\n\\set AUTOCOMMIT on\n\\set ON_ERROR_ROLLBACK off\n\\set SINGLELINE off\n\
+                    \\set SINGLESTEP off\n\\set FETCH_COUNT 0\n\\pset pager off\n\\pset tuples_only on\n";
+/// In an implicit transaction the two clocks are one.
+const NO_TRANSACTION: &str = "-- The transactions are the script's own: one that is open already would make one of all of them.\n\
+    DO $alone$ BEGIN\n  IF pg_catalog.transaction_timestamp() <> pg_catalog.statement_timestamp() THEN\n    \
+    RAISE 'a transaction is open already'\n      \
+    USING HINT = 'run the script with psql -X, without --single-transaction, and outside BEGIN; nothing was changed';\n  \
+    END IF;\nEND $alone$;\n";
 
 /// A script as it grows.
 struct Script<'a> {
@@ -30,6 +41,8 @@ struct Script<'a> {
     mirror_is_new: bool,
     rows: usize,
     trail: Option<TrailWriter>,
+    /// Whether the table of the trail is missing and this role may not make it: as `up`, the script goes on without.
+    trail_if_allowed: bool,
     /// Puts our own settings back.
     settings: String,
     done: Vec<RunMigration>,
@@ -52,8 +65,7 @@ impl<'a> Run<'a> {
             return Ok("-- up to date: nothing to do\n".to_owned());
         }
         let Looked { session, reading: found } = looked;
-        let mut account = Account::new(self.settings);
-        account.began(found);
+        let account = Account::by_hand(self.settings, STARTED);
         let settings = self.dialer.parameters().statements(Route::Pooled, session.server.major_version);
         let mut script = Script {
             text: head(&session.server.place, &session.server.version, &found.table),
@@ -62,13 +74,16 @@ impl<'a> Run<'a> {
             mirror: self.mirror(found),
             mirror_is_new: found.drizzle.is_none(),
             rows: reading.applied.len(),
-            trail: account.writer(&found.trail)?,
+            // Who runs it may do more than who plans it, and does not need less.
+            trail: found.trail.clone().for_another_role().writer(account.facts())?,
+            trail_if_allowed: matches!(found.trail.found, Found::Missing { may_create: false }),
             settings: format!("SET client_encoding = 'UTF8'; {settings}"),
             done: Vec::new(),
             batches,
         };
-        script.text.push_str(&format!("{}\n\n", script.settings.trim_end()));
-        script.text.push_str(&script.lock(found.applied.len()));
+        script.text.push_str(&format!("{NO_TRANSACTION}{}\n", put_back_sql(&script.settings).trim_end()));
+        script.say("SELECT pg_catalog.clock_timestamp() AS schemagate_started \\gset\n");
+        script.lock(found);
         if !adoption.is_empty() {
             script.adopt(adoption, found);
         }
@@ -83,9 +98,11 @@ fn head(place: &str, server_version: &str, table: &HistoryTable) -> String {
         "-- What `schemagate up` would do to {}\n-- (PostgreSQL {}, history {}), by schemagate {}.\n\
          -- For psql, and for this very state of the database:\n\
          --   psql -X -q -v ON_ERROR_STOP=1 -f THIS_FILE URL\n\
-         -- Use a direct connection and no pooler: the lock below keeps other runs out as long as this session lasts. What\n\
-         -- the script does not do: try again after lock_timeout, say who is in the way, clear an invalid index away.\n\
-         \\set ON_ERROR_STOP on\n\\set AUTOCOMMIT on\n\\set ON_ERROR_ROLLBACK off\n\\pset pager off\n\\pset tuples_only on\n\n",
+         -- Use a direct connection and no pooler: the lock below keeps other runs out as long as this session lasts. Each\n\
+         -- file stands between two marks and is sent as it is, in one message, as `up` sends it: psql fills in no variable\n\
+         -- and runs no command of its own in it, and lines of an error count from its first. What the script does not do:\n\
+         -- try again after lock_timeout, say who is in the way, clear an invalid index away, record a failure in the audit\n\
+         -- trail. What was committed before a failure stays: plan again, and run the new script.\n{PSQL}\n",
         one_line(place),
         one_line(server_version),
         one_line(&table.name.to_string()),
@@ -99,21 +116,28 @@ impl Script<'_> {
         self.text.push('\n');
     }
 
-    /// Takes the lock of `up`, or fails: whoever waited for it inside the server could deadlock with the holder. Then the
-    /// history must be what it was, or this is not the script for it.
-    fn lock(&self, rows: usize) -> String {
-        let name = self.table.name.quoted();
-        let other = match self.table.exists {
-            true => format!("(SELECT pg_catalog.count(*) FROM {name}) <> {rows}"),
-            false => format!("pg_catalog.to_regclass({}) IS NOT NULL", literal(&name)),
-        };
-        format!(
+    /// Takes the lock of `up`, or fails: whoever waited for it inside the server could deadlock with the holder. Then, in a
+    /// statement that sees what the last holder did, everything that the plan was made from must be what it was.
+    fn lock(&mut self, found: &Reading) {
+        let lock = format!(
             "-- The lock that every run of schemagate takes; it goes with the session.\nDO $lock$ BEGIN\n  IF NOT {} THEN\n    \
-             RAISE 'another run of schemagate holds the lock';\n  END IF;\n  IF {other} THEN\n    \
-             RAISE 'the history is not what it was when this script was written: write it anew';\n  END IF;\n\
-             END $lock$;\n\n",
+             RAISE 'another run of schemagate holds the lock'\n      \
+             USING HINT = 'wait for it, and write the script anew; nothing was changed';\n  END IF;\nEND $lock$;\n",
             self.key.try_only_sql()
-        )
+        );
+        self.say(&lock);
+        let changed: String = differences(found, self.mirror.is_some())
+            .iter()
+            .map(|(what, guard, differs)| {
+                format!(
+                    "  IF {guard} THEN IF {differs} THEN\n    RAISE '{what} is not what it was when this script was \
+                     written'\n      USING HINT = 'write it anew with schemagate plan --sql; nothing was changed';\n  \
+                     END IF; END IF;\n"
+                )
+            })
+            .collect();
+        let tag = block_tag(&changed);
+        self.say(&format!("-- This very state of the database.\nDO {tag} BEGIN\n{changed}END {tag};\n"));
     }
 
     fn adopt(&mut self, adoption: &Adoption<'_>, found: &Reading) {
@@ -177,7 +201,7 @@ impl Script<'_> {
                 self.say(&format!("{progress};\n{recorded};\nCOMMIT;\n"));
             }
             for range in &reviewed.judgement.settings {
-                self.say(&format!("{};", part(range)));
+                self.statements(part(range));
             }
         }
         for lone in &reviewed.judgement.lone {
@@ -207,10 +231,11 @@ impl Script<'_> {
         reviewed.migration.read()
     }
 
-    /// The text of a file: what its last line holds may be a comment, and its last statement need not end.
+    /// The text of a file, to be sent as it is and whole: psql would cut it elsewhere than the server does where it changes how
+    /// strings are quoted, and fill in variables at `[a:b]`.
     fn statements(&mut self, sql: &str) {
-        self.say(sql.trim_end());
-        self.say(";");
+        let tag = block_tag(sql);
+        self.say(&format!("SELECT {tag}{sql}{tag} \\gexec"));
     }
 
     /// Opens a transaction, and makes what `up` makes before it records anything, once.
@@ -243,7 +268,19 @@ impl Script<'_> {
     fn trail(&mut self, last: bool, measured: &[RunMigration]) {
         let Some(writer) = self.trail.as_ref().filter(|_| last) else { return };
         let sql = writer.record_sql(RunCommand::Up, &RunOutcome::Done, &self.done, measured);
-        self.say(&format!("-- The row of the audit trail.\n{sql};"));
+        let sql = by_psql(&sql);
+        if !self.trail_if_allowed {
+            return self.say(&format!("-- The row of the audit trail.\n{sql};"));
+        }
+        let (table, schema) = (writer.table().quoted(), writer.table().schema().unwrap_or_default());
+        self.say(&format!(
+            "-- The row of the audit trail, where its table is there or this role may make it.\n\
+             SELECT pg_catalog.to_regclass({}) IS NOT NULL OR pg_catalog.has_schema_privilege({}, 'CREATE') \
+             AS schemagate_trail \\gset\n\\if :schemagate_trail\n{sql};\n\\else\n\
+             \\warn 'this run is not in the audit trail: its table does not exist, and this role may not create it'\n\\endif",
+            literal(&table),
+            literal(schema)
+        ));
     }
 }
 
@@ -251,7 +288,48 @@ fn applied(reviewed: &Reviewed<'_>, text: &str) -> RunMigration {
     Applied::of(reviewed.migration, std::time::Duration::ZERO, Some(sha256(text))).recorded()
 }
 
-/// Lets psql fill the transaction's id in.
+/// Lets psql fill in what only it knows.
 fn by_psql(sql: &str) -> String {
-    sql.replace(&format!("'{ID}'"), &format!(":'{ID}'"))
+    [ID, STARTED].iter().fold(sql.to_owned(), |sql, mark| {
+        sql.replace(&format!("'{mark}'"), &format!(":'{}'", mark.trim_matches(['{', '}'])))
+    })
+}
+
+/// What the plan was made from, where it can be asked for, and the condition that it is another now.
+fn differences(found: &Reading, drizzle: bool) -> Vec<(&'static str, String, String)> {
+    let always = || "true".to_owned();
+    let exists = |name: &str| format!("pg_catalog.to_regclass({}) IS NOT NULL", literal(name));
+    let count_is_not = |name: &str, rows: usize| format!("(SELECT pg_catalog.count(*) FROM {name}) <> {rows}");
+    let name = found.table.name.quoted();
+    let mut differences = vec![match found.table.exists {
+        true => ("the history", always(), format!("{} <> '{}'", history_hash_sql(&name), history_hash(found))),
+        false => ("the history", exists(&name), always()),
+    }];
+    if let Some(history) = &found.drizzle {
+        let differs = count_is_not(&history.table.quoted(), history.rows.len());
+        differences.push(("the history of Drizzle", always(), differs));
+    }
+    if drizzle {
+        let name = found.table.progress().quoted();
+        differences.push(("what is half done", exists(&name), count_is_not(&name, found.half_done.len())));
+    }
+    differences
+}
+
+/// The rows by what no later release of the same files calls otherwise.
+fn history_hash(found: &Reading) -> String {
+    let mut rows: Vec<(&str, &str)> =
+        found.applied.iter().map(|row| (row.name.as_str(), row.applied_on.as_deref().unwrap_or_default())).collect();
+    rows.sort_unstable();
+    sha256(&rows.iter().map(|(name, at)| format!("{name} {at}\n")).collect::<String>())
+}
+
+fn history_hash_sql(name: &str) -> String {
+    let field = |name: &str| format!("COALESCE(h.{name}::pg_catalog.text, '')");
+    let (name_text, at) = (field("name"), field("applied_on"));
+    format!(
+        "(SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(COALESCE(pg_catalog.string_agg(\
+         pg_catalog.concat({name_text}, ' ', {at}, E'\\n'), '' ORDER BY {name_text} COLLATE pg_catalog.\"C\", \
+         {at} COLLATE pg_catalog.\"C\"), ''), 'UTF8')), 'hex') FROM {name} h)"
+    )
 }

@@ -2,18 +2,21 @@
 //! statements in short, the tables touched, a judgement of what may block for long. Reads only; a size that is not to be
 //! had stays unknown.
 
+mod findings;
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use crate::effects::{Blocks, Claim, Effect, effects};
-use crate::migrations::script::{Statements, brief, place_of};
-use crate::migrations::{Migration, ReadError};
+use crate::migrations::script::{Place, Statements, brief, place_of};
+use crate::migrations::{Migration, MigrationSet, ReadError};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
 use crate::review::Reviewed;
+use crate::settings::{Atomicity, TableName};
 
+pub use findings::Weighted;
 pub use tables::Table;
 
 /// A table of this size is written or read for minutes: who waits that long counts as an outage.
@@ -32,6 +35,8 @@ pub struct Weighed {
     pub tables: Vec<Touched>,
     /// What may block for long, the worst first.
     pub judgements: Vec<Judgement>,
+    /// What lint finds besides, the worst first.
+    pub findings: Vec<Weighted>,
 }
 
 /// A table that is touched.
@@ -115,33 +120,55 @@ impl fmt::Display for Judgement {
 /// One statement's effect, before the table is known.
 struct Found {
     migration: usize,
+    /// The line on which its statement starts.
+    starts: usize,
     line: usize,
     column: usize,
     effect: Effect,
 }
 
-/// Weighs what the files do against this database.
+/// Weighs what the files do against this database. What a comment in a file allows is weighed all the same: who wrote it did
+/// not see this table.
 ///
 /// # Errors
 /// [`WeighError`] where a file cannot be read again, or the connection is gone.
-pub async fn weigh(session: &Session, migrations: &[&Reviewed<'_>]) -> Result<Weighed, WeighError> {
+pub async fn weigh(
+    session: &Session,
+    set: &MigrationSet,
+    migrations: &[&Reviewed<'_>],
+    atomicity: Atomicity,
+) -> Result<Weighed, WeighError> {
     let mut weighed = Weighed::default();
+    let version = session.server.major_version;
     let mut found = Vec::new();
     for (at, reviewed) in migrations.iter().enumerate() {
-        weighed.statements.push(read(reviewed, at, session.server.major_version, &mut found)?);
+        weighed.statements.push(read(reviewed, at, version, &mut found)?);
     }
     let names: Vec<_> = found.iter().map(|found| &found.effect.relation).collect();
     let tables = tables::look(session, &names).await?;
+    let file = |at: usize| migrations.get(at).map_or("", |reviewed| reviewed.migration.file());
+    let worked_on = |at_file: &str, line: usize| {
+        let here = found.iter().filter(|found| file(found.migration) == at_file && found.starts == line);
+        here.filter_map(|found| tables.get(&found.effect.relation)).max_by_key(|table| table.bytes).cloned()
+    };
+    let versions: Vec<_> = migrations.iter().map(|reviewed| reviewed.migration.version()).collect();
+    weighed.findings = findings::find(&set.only(&versions), version, atomicity, worked_on)?;
     let mut touched: BTreeMap<String, Touched> = BTreeMap::new();
-    for Found { migration, line, column, effect } in found {
+    let mut validated: HashSet<TableName> = HashSet::new();
+    for Found { migration, line, column, effect, .. } in found {
         let Some(table) = tables.get(&effect.relation) else { continue };
-        let file = migrations.get(migration).map_or("", |reviewed| reviewed.migration.file());
+        let file = file(migration);
         let entry = touched.entry(table.name.clone());
         let entry = entry.or_insert_with(|| Touched { table: table.clone(), by: Vec::new() });
         if entry.by.last().is_none_or(|last| last != file) {
             entry.by.push(file.to_owned());
         }
-        if effect.blocks_long() {
+        if effect.fact.name == "VALIDATE" {
+            validated.insert(effect.relation.clone());
+        }
+        // It finds the constraint that is valid by then, and reads nothing.
+        let proven = effect.fact.name == "SET_NOT_NULL" && validated.contains(&effect.relation);
+        if effect.blocks_long() && !proven {
             weighed.judgements.push(judged(file, line, column, table, effect));
         }
     }
@@ -176,7 +203,8 @@ fn read(reviewed: &Reviewed<'_>, at: usize, version: u32, found: &mut Vec<Found>
         short.push(brief(part, BRIEF_CHARS));
         for effect in effects(part, version) {
             let place = place_of(&sql, statement.range.start + effect.at);
-            found.push(Found { migration: at, line: place.line, column: place.column, effect });
+            let Place { line, column, .. } = place;
+            found.push(Found { migration: at, starts: statement.line, line, column, effect });
         }
     }
     Ok(short)

@@ -42,6 +42,7 @@ mod qualify;
 mod readme;
 mod refinery;
 mod rehearse;
+mod rehearse_same;
 mod round_trips;
 mod secrets;
 mod session_state;

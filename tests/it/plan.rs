@@ -316,6 +316,7 @@ fn the_plan_as_json_is_one_document() {
         }
       ],
       "database": "127.0.0.1:[port]/[database] as user postgres",
+      "findings": [],
       "held_back": 1,
       "history_exists": true,
       "history_table": "drizzle.__migrations__",

@@ -133,6 +133,73 @@ fn a_role_that_may_only_look_gets_a_plan_and_sizes_that_it_may_not_see_are_unkno
 }
 
 #[test]
+fn what_lint_finds_besides_is_in_the_plan_and_long_work_is_as_bad_as_its_table_is_large() {
+    let database = three_sizes();
+    let folder = Migrations::new()
+        .file("V1__small.sql", "alter table small add column x int;\nupdate small set x = 1;")
+        .file("V2__large.sql", "-- schemagate: allow table-rewrite because it is small\nalter table large alter v type bigint;\nset lock_timeout = '1s'; alter table middle rename v to w;")
+        .file("V3__i.sql", "-- schemagate: no-transaction\nvacuum small")
+        .file("V4__large.sql", "alter table large add column b int;\nupdate large set b = 1;");
+    let document = document(&database, &folder);
+    let found: Vec<Value> = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| json!([it["level"], it["rule"], it["file"], it["line"], it["table"]]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            json!(["error", "strong-lock-then-long-work", "V4__large.sql", 2, "public.large"]),
+            json!(["warning", "sets-lock-timeout", "V2__large.sql", 3, null]),
+            json!(["warning", "renaming-column", "V2__large.sql", 3, null]),
+            json!(["note", "strong-lock-then-long-work", "V1__small.sql", 2, "public.small"]),
+        ]
+    );
+    // Who wrote the comment did not see this table.
+    assert_eq!(document["judgements"][0]["level"], "error");
+    plan(&database, &folder, &[])
+        .assert_stdout("  error    V4__large.sql:2:1: strong-lock-then-long-work: large: ")
+        .assert_stdout("(public.large: 1.0 GB)");
+}
+
+#[test]
+fn a_column_that_is_proven_to_have_no_null_is_not_read_again() {
+    let database = Database::new();
+    database.execute("create table t (a int, b int)");
+    let folder = Migrations::new()
+        .file("V1__a.sql", "alter table t add constraint k check (a is not null) not valid;")
+        .file("V2__b.sql", "-- schemagate: no-transaction\nalter table t validate constraint k;")
+        .file("V3__c.sql", "alter table t alter a set not null;");
+    assert_eq!(document(&database, &folder)["judgements"], json!([]));
+}
+
+#[test]
+fn a_table_in_a_schema_that_the_role_may_not_use_is_weighed_all_the_same() {
+    let database = three_sizes();
+    let role = database.role("login");
+    database.execute("revoke all on schema public from public");
+    let job = Job::new().env("DATABASE_URL", database.url_as(&role)).migrations(rewrites().path()).arg("plan").run();
+    job.assert_code(0).assert_stdout("  error    V3__large.sql:2:19: writes anew all of public.large");
+}
+
+#[test]
+fn a_plan_holds_no_lock_that_keeps_anybody_waiting_and_is_not_kept_waiting_for_long() {
+    let database = three_sizes();
+    let mut holder = database.connect();
+    holder.execute("begin; lock table large");
+    let outcome = Job::on(&database)
+        .migrations(rewrites().path())
+        .env("SCHEMAGATE_LOCK_TIMEOUT", "300ms")
+        .args(["plan", "--format", "json"])
+        .run();
+    outcome.assert_code(0);
+    assert_eq!(outcome.json()["judgements"][0]["bytes"], Value::Null);
+    holder.execute("rollback");
+    database.assert_no_session();
+}
+
+#[test]
 fn a_standby_gives_the_same_plan_and_the_same_script() {
     let primary = Server::builder().start();
     let database = primary.database();

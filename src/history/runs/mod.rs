@@ -71,6 +71,17 @@ pub(super) struct Facts<'a> {
 }
 
 impl TrailTable {
+    /// The same, for a role of which nothing is known but that it may write.
+    #[must_use]
+    pub fn for_another_role(self) -> Self {
+        let found = match self.found {
+            Found::Missing { .. } => Found::Missing { may_create: true },
+            Found::There { .. } => Found::There { may_read: true, may_write: true },
+            other @ Found::Other { .. } => other,
+        };
+        Self { found, ..self }
+    }
+
     pub(super) fn read(history: &TableName, facts: &Facts<'_>) -> Self {
         let columns = facts.columns.unwrap_or_default();
         let found = match facts.kind {

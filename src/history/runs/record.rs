@@ -84,6 +84,11 @@ impl TrailTable {
 }
 
 impl TrailWriter {
+    /// The table that the rows go to.
+    pub fn table(&self) -> &TableName {
+        &self.table.name
+    }
+
     /// The statements that write a row, unless the run has one for this command, and make the table where it is missing.
     /// `measured` are migrations of the open transaction: how long each took, the rows of the history say.
     pub fn record_sql(

@@ -22,6 +22,8 @@ const LETTER: f64 = 6.2;
 /// Rows that fit a printed page with what stands around them.
 const ROWS_A_PIECE: usize = 28;
 const LABEL_CHARS: usize = 34;
+/// Closer together they would be a surface.
+const LINES_APART: f64 = 4.0;
 
 /// A span in which one mode is the strongest.
 struct Segment {
@@ -103,7 +105,12 @@ fn migrations(svg: &mut String, batch: &RehearsedBatch, bottom: f64) {
         .filter_map(|migration| Some((x(migration.statements.first()?.start, batch.elapsed), migration)))
         .collect();
     let mut free_from = LABELS - 10.0;
+    let mut line_from = 0.0;
     for (at, (place, migration)) in started.iter().enumerate() {
+        if *place < line_from {
+            continue;
+        }
+        line_from = place + LINES_APART;
         svg.push_str(&format!(
             "<line x1=\"{place:.1}\" y1=\"{}\" x2=\"{place:.1}\" y2=\"{bottom}\" class=\"migration\"/>\n",
             HEAD - 14.0

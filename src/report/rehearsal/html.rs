@@ -52,10 +52,12 @@ fn facts(rehearsed: &Rehearsed) -> String {
     let files = format!("{} applied, {} pending", rehearsed.applied, rehearsed.pending + rehearsed.held_back);
     let mut rows = vec![
         ("Result", end_lines(rehearsed).join("\n")),
-        ("Blocked the longest", worst),
         ("Database", format!("{} (PostgreSQL {})", rehearsed.place, rehearsed.server_version)),
         ("Migrations", files),
     ];
+    if rehearsed.pending > 0 {
+        rows.insert(1, ("Blocked the longest", worst));
+    }
     rows.extend(rehearsed.adopts.clone().map(|adopts| ("Adopted by `up`", adopts)));
     if !rehearsed.traffic.is_empty() {
         let sessions: Vec<String> = rehearsed.traffic.iter().map(ToString::to_string).collect();
@@ -107,7 +109,7 @@ fn part(migration: &RehearsedMigration, told: &mut Told) -> String {
         Outcome::Ran => String::new(),
         Outcome::Failed => " <span class=\"failed\">failed</span>".to_owned(),
         Outcome::NotReached => " <span class=\"skipped\">not reached</span>".to_owned(),
-        Outcome::NotRehearsed(reason) => format!("<p class=\"note\">{}</p>", escape(reason.words())),
+        Outcome::NotRehearsed(reason) => format!(" <span class=\"note\">{}</span>", escape(reason.words())),
     };
     let rows: String = migration.statements.iter().map(|measured| row(measured, told)).collect();
     let table = match rows.is_empty() {
