@@ -14,13 +14,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Writes a list of names and texts. Every file of SQL is in it, so that one with a wrong name is told by the tests.
 fn embedded_files() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=migrations");
-    let folder = std::env::current_dir()?.join("migrations");
     let mut files = Vec::new();
-    list(&folder, "", &mut files)?;
+    list(Path::new("migrations"), "", &mut files)?;
     files.sort();
     let mut list = String::from("&[\n");
     for file in files {
-        writeln!(list, "    ({file:?}, include_str!({:?})),", folder.join(&file))?;
+        let path = format!("/migrations/{file}");
+        // A folder of builds may serve more than one checkout.
+        writeln!(list, "    ({file:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),")?;
     }
     list.push_str("]\n");
     std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("embedded.rs"), list)?;

@@ -24,6 +24,9 @@ use schemagate::run::Run;
 use schemagate::settings::{DatabaseUrl, Settings};
 use schemagate::stop::Stop;
 
+/// Where files are, for commands that need no database, when neither argument nor variable says so.
+pub(crate) const DEFAULT_FOLDER: &str = "migrations";
+
 /// The dialer for the database that the settings name. Opens nothing.
 pub(crate) fn dialer(settings: &Settings) -> Result<Arc<Dialer>, Error> {
     dialer_to(settings, settings.database_url.as_ref().ok_or(Error::NoDatabaseUrl)?)

@@ -9,10 +9,8 @@ use schemagate::error::Error;
 use schemagate::migrations::new::next_file;
 use schemagate::settings::Settings;
 
+use super::DEFAULT_FOLDER;
 use crate::cli::Format;
-
-/// Where files go when neither argument nor variable says so.
-const DEFAULT_FOLDER: &str = "migrations";
 
 pub(crate) fn run(settings: &Settings, name: &str, format: Format) -> Result<(), Error> {
     let folder = settings.migrations.as_deref().unwrap_or(Path::new(DEFAULT_FOLDER));

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::fit::harmless;
 use super::server_words::excerpt_lines;
 use crate::lint::{Finding, Report, Severity, found_words};
+use crate::migrations::{IntakeError, Origin, Problem};
 use crate::postgres::counted;
 
 /// The report as lines.
@@ -57,7 +58,7 @@ fn summary(report: &Report, since: Option<&str>) -> String {
 }
 
 /// The report as a document.
-pub fn json(report: &Report, since: Option<&str>) -> Value {
+pub fn json(report: &Report, since: Option<&str>, origin: &Origin) -> Value {
     let finding = |finding: &Finding| {
         json!({
             "file": finding.file,
@@ -73,6 +74,7 @@ pub fn json(report: &Report, since: Option<&str>) -> Value {
         })
     };
     json!({
+        "origin": origin.to_string(),
         "files": report.files,
         "judged": report.judged,
         "since": since,
@@ -102,6 +104,29 @@ pub fn github(report: &Report, folder: &str, since: Option<&str>) -> Vec<String>
         )
     };
     report.findings.iter().map(line).chain([summary(report, since)]).collect()
+}
+
+/// What keeps the files from being judged, as a document.
+pub fn unreadable_json(error: &IntakeError) -> Value {
+    let problem = |problem: &Problem| {
+        json!({
+            "file": Some(&problem.file).filter(|file| !file.is_empty()),
+            "message": problem.fault.to_string(),
+            "hint": error.hint_for(problem),
+        })
+    };
+    json!({ "origin": error.origin.to_string(), "unreadable": error.problems.iter().map(problem).collect::<Vec<_>>() })
+}
+
+/// As [`github`], of what keeps the files from being judged.
+pub fn unreadable_github(error: &IntakeError, folder: &str) -> Vec<String> {
+    let line = |problem: &Problem| {
+        let parts = [Some(problem.fault.to_string()), error.hint_for(problem)];
+        let text: Vec<String> = parts.into_iter().flatten().collect();
+        let file = [folder, &problem.file].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        format!("::error file={},title=unreadable::{}", property(&file), data(&text.join("\n")))
+    };
+    error.problems.iter().map(line).collect()
 }
 
 /// As GitHub's runner wants what stands behind the two colons.

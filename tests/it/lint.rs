@@ -186,7 +186,9 @@ fn what_git_cannot_say_is_told_with_the_way_out() {
         .assert_code(65)
         .assert_stderr("cannot run git")
         .assert_stderr("install git");
-    Job::new().args(["lint", "--since", "v1"]).run().assert_code(2).assert_stderr("name the folder");
+    let elsewhere = Migrations::new();
+    let job = Job::new().current_dir(elsewhere.path());
+    job.args(["lint", "--since", "v1"]).run().assert_code(2).assert_stderr("name the folder");
 }
 
 #[test]
@@ -390,4 +392,36 @@ fn the_workflow_and_the_hook_run_as_they_are_written() {
     assert!(told.starts_with("::error file=migrations/V2__b.sql,line=1,col=1,title=blocking-index-build::"), "{told}");
     let output = run(&format!("PATH=$RUNNER_TEMP:$PATH; {hook}"));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn without_a_folder_the_one_called_migrations_is_judged_else_what_is_in_the_program_and_that_is_said() {
+    let folder = Migrations::new();
+    let judge = || Job::new().current_dir(folder.path()).arg("lint").run();
+    let embedded = judge();
+    let told = "judged were the migrations in the program; `--migrations DIR` names others\n";
+    assert!(embedded.assert_code(0).stdout.ends_with(told), "{}", embedded.stdout);
+    folder.write("migrations/V1__v.sql", "vacuum a;");
+    let named = judge();
+    assert!(named.assert_code(1).stdout.starts_with("V1__v.sql:1:1: error needs-no-transaction"), "{}", named.stdout);
+}
+
+#[test]
+fn files_that_cannot_be_judged_are_shown_in_the_shape_that_was_asked_for() {
+    let folder =
+        Migrations::new().file("V1__a.sql", "select 1;").file("V1__b.sql", "select 1;").file("2.sql", "select 1;");
+    let annotated = lint(folder.path(), &["--format", "github"]);
+    annotated.assert_code(65);
+    let lines: Vec<&str> = annotated.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line.starts_with("::error file=") && line.contains(",title=unreadable::")),
+        "{lines:?}"
+    );
+    let document = lint(folder.path(), &["--format", "json"]);
+    document.assert_code(65);
+    let document: serde_json::Value = serde_json::from_str(&document.stdout).unwrap();
+    let files: Vec<&str> =
+        document["unreadable"].as_array().unwrap().iter().map(|at| at["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["2.sql", "V1__b.sql"]);
 }
