@@ -234,7 +234,7 @@ fn a_table_that_another_session_has_for_itself_is_as_large_as_when_it_was_vacuum
     let found = judged(&document);
     assert_eq!(
         found.iter().map(|it| it[1].as_str()).collect::<Vec<_>>(),
-        ["public.middle", "public.small", "public.large"]
+        ["public.large", "public.small", "public.middle"]
     );
     assert!(found.iter().all(|it| it[2] != "null"), "{found:?}");
 }
