@@ -2,7 +2,7 @@
 //! order. Knows no database.
 
 use crate::effects::{Effect, effects};
-use crate::migrations::script::{Found, Place, Statements, Words, place_of, walk};
+use crate::migrations::script::{Found, Place, Statements, Words, walk};
 use crate::settings::TableName;
 
 /// Where something stands.
@@ -81,7 +81,9 @@ pub(super) fn read(sql: &str, migration: usize, version: u32, steps: &mut Vec<St
         let part = sql.get(statement.range.clone()).unwrap_or_default();
         each(part);
         let place = |byte: usize| {
-            let Place { line, column, .. } = place_of(sql, statement.range.start + byte);
+            // From its own place: a file of many megabytes has as many places as it has statements.
+            let start = Place { byte: statement.range.start, line: statement.line, column: statement.column };
+            let Place { line, column, .. } = start.advance(sql, statement.range.start + byte);
             At { migration, starts: statement.line, line, column }
         };
         let mut only = false;
