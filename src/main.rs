@@ -96,7 +96,7 @@ fn reason_of(leave: Leave) -> StopReason {
 /// Runs the command, unless a second signal ends it at once.
 async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
     let started = Instant::now();
-    let is_up = matches!(cli.command, None | Some(Command::Up { .. }));
+    let is_up = is_up(cli);
     let stream = if is_up { Stream::Stdout } else { Stream::Stderr };
     let (mut settings, unreadable) = match Settings::read(std::env::vars_os()) {
         Ok(settings) => (settings, None),
@@ -122,7 +122,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
             Some(of_url) => Error::Several(vec![error, of_url]),
             None => error,
         };
-        return fail(&error, &Progress::default(), started.elapsed(), is_up, &settings.termination_log);
+        return fail(cli, &error, &Progress::default(), started.elapsed(), &settings.termination_log);
     }
     if let Some(folder) = &cli.migrations {
         settings.migrations = Some(folder.clone());
@@ -139,7 +139,7 @@ async fn gate(cli: &Cli, signals: Signals) -> ExitCode {
             ExitCode::Success
         }
         Ok(Ok(None)) => ExitCode::Success,
-        Ok(Err(error)) => fail(&error, &progress, started.elapsed(), is_up, &settings.termination_log),
+        Ok(Err(error)) => fail(cli, &error, &progress, started.elapsed(), &settings.termination_log),
         Err(leave) => leave_at_once(leave, &settings.termination_log),
     }
 }
@@ -177,6 +177,10 @@ async fn dispatch(
     Ok(None)
 }
 
+fn is_up(cli: &Cli) -> bool {
+    matches!(cli.command, None | Some(Command::Up { .. }))
+}
+
 /// `--format` is the log's shape for `up`, whose log is its output.
 fn format_of(cli: &Cli, is_up: bool, setting: LogFormat) -> LogFormat {
     match cli.format {
@@ -203,9 +207,13 @@ fn warn_of_unknown(settings: &Settings) {
 }
 
 /// The one place that tells a failure: log, termination log, exit code.
-fn fail(error: &Error, progress: &Progress, elapsed: Duration, is_up: bool, termination_log: &Path) -> ExitCode {
+fn fail(cli: &Cli, error: &Error, progress: &Progress, elapsed: Duration, termination_log: &Path) -> ExitCode {
     let code = error.exit_code();
-    let failure = Failure::of(error, progress);
+    let is_up = is_up(cli);
+    let failure = match cli.command {
+        Some(Command::Rehearse { .. }) => Failure::of_rehearsal(error),
+        _ => Failure::of(error, progress),
+    };
     termination::write(termination_log, &failure.within(termination::LIMIT_BYTES));
     commands::up::tell_recovery_point(progress);
     let sentence = is_up.then(|| summary::failure(progress, elapsed, code, failure.outcome_known));

@@ -113,8 +113,10 @@ pub struct Measured {
     pub rows: Vec<Rows>,
     /// What the whole server wrote into its log of changes meanwhile, in bytes.
     pub wal_bytes: u64,
-    /// What the server said.
+    /// What the server said first.
     pub notices: Vec<Notice>,
+    /// How many more warnings and notices there were.
+    pub notices_left_out: usize,
 }
 
 /// A relation whose file was written anew.

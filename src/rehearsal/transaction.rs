@@ -27,6 +27,8 @@ use super::{Measured, Notice, Outcome, Reason, Rehearsal, RehearsedBatch, Rehear
 
 /// How much of a statement is shown.
 const SHOWN_CHARS: usize = 120;
+/// How many notices of a statement are kept.
+const KEPT_NOTICES: usize = 1000;
 /// Whose locks are those of the rows that we write.
 const OURS: &str = "the history's own rows";
 const MEASURING: &str = "measuring";
@@ -192,7 +194,7 @@ impl Transaction<'_, '_> {
         };
         measured.elapsed = started.elapsed();
         self.timeline.advance(measured.elapsed);
-        measured.notices = self.notices();
+        (measured.notices, measured.notices_left_out) = self.notices();
         match ran {
             None => Err(Halt::Abandoned),
             Some(Err((completed, error))) => {
@@ -282,10 +284,15 @@ impl Transaction<'_, '_> {
         Ok(())
     }
 
-    fn notices(&self) -> Vec<Notice> {
+    /// The first of what the server said, and how much more it was.
+    fn notices(&self) -> (Vec<Notice>, usize) {
         let notices = self.context.session.take_notices().into_iter();
-        let told = notices.filter(|notice| matches!(notice.severity.as_str(), "WARNING" | "NOTICE" | "INFO"));
-        told.map(|ServerError { severity, sqlstate, message, .. }| Notice { severity, sqlstate, message }).collect()
+        let mut told = notices.filter(|notice| matches!(notice.severity.as_str(), "WARNING" | "NOTICE" | "INFO"));
+        let kept = told.by_ref().take(KEPT_NOTICES);
+        let kept = kept
+            .map(|ServerError { severity, sqlstate, message, .. }| Notice { severity, sqlstate, message })
+            .collect();
+        (kept, told.count())
     }
 }
 
@@ -302,6 +309,7 @@ fn blank(line: usize, column: usize, text: &str) -> Measured {
         rows: Vec::new(),
         wal_bytes: 0,
         notices: Vec::new(),
+        notices_left_out: 0,
     }
 }
 

@@ -58,6 +58,15 @@ impl Failure {
         Self { what: error_lines(error), server, state, next, outcome_known, migration, sqlstate }
     }
 
+    /// The words of `error`, as the end of a rehearsal: what is done again is the rehearsal, and nothing was deployed.
+    pub fn of_rehearsal(error: &Error) -> Self {
+        let mut failure = Self::of(error, &Progress::default());
+        for hint in &mut failure.next {
+            *hint = hint.replace("deploy again", "rehearse again");
+        }
+        failure
+    }
+
     /// All of it as lines.
     pub fn lines(&self) -> Vec<String> {
         [self.happened(), self.advice()].concat()

@@ -10,8 +10,10 @@ use crate::plan::{Batch, Plan};
 use crate::postgres::counted;
 use crate::weight::Weighed;
 
-/// How many statements of a migration are shown.
-const SHOWN: usize = 3;
+/// How many characters the statements of a migration are shown in; JSON has more.
+const SHOWN_CHARS: usize = 240;
+/// The least that is shown of a statement, where there are many.
+const LEAST_CHARS: usize = 58;
 
 /// The plan as lines.
 pub fn text(
@@ -68,13 +70,28 @@ pub fn text(
     lines
 }
 
-/// The first statements of a migration, and how many follow.
-fn in_one_line(short: &[String]) -> String {
-    let shown = short.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
-    match short.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown}; and {more} more"),
+/// As many statements of a migration as fit, each cut to its share, and how many follow.
+fn in_one_line(statements: &[String]) -> String {
+    // Two characters stand between them.
+    let share = ((SHOWN_CHARS + 2) / statements.len().max(1)).saturating_sub(2).max(LEAST_CHARS);
+    let mut line = String::new();
+    for (at, statement) in statements.iter().enumerate() {
+        let statement = shortened(statement, share);
+        let separator = if at == 0 { "" } else { "; " };
+        if at > 0 && line.chars().count() + 2 + statement.chars().count() > SHOWN_CHARS {
+            return format!("{line}; and {} more", statements.len() - at);
+        }
+        line = format!("{line}{separator}{statement}");
     }
+    line
+}
+
+fn shortened(statement: &str, limit: usize) -> String {
+    if statement.chars().count() <= limit {
+        return statement.to_owned();
+    }
+    let kept: String = statement.chars().take(limit - 1).collect();
+    format!("{}…", kept.trim_end().trim_end_matches('…'))
 }
 
 fn promise(batch: &Batch<'_>) -> &'static str {
@@ -137,4 +154,23 @@ pub fn json(
         "judgements": weight::judgements_json(weighed),
         "findings": weight::findings_json(weighed),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_holds_as_much_of_each_statement_as_is_room_for() {
+        let statements = |count: usize, length: usize| vec!["x".repeat(length); count];
+        assert_eq!(in_one_line(&[]), "");
+        assert_eq!(in_one_line(&statements(1, 240)), "x".repeat(240));
+        assert_eq!(in_one_line(&statements(1, 241)), format!("{}…", "x".repeat(239)));
+        assert_eq!(in_one_line(&statements(9, 20)), statements(9, 20).join("; "));
+        assert_eq!(in_one_line(&statements(3, 78)), statements(3, 78).join("; "));
+        assert_eq!(in_one_line(&statements(3, 79)).matches('…').count(), 3);
+        let many = in_one_line(&statements(1000, 500));
+        assert!(many.ends_with("…; and 996 more"), "{many}");
+        assert!(many.chars().count() <= SHOWN_CHARS + "; and 996 more".len(), "{many}");
+    }
 }

@@ -26,7 +26,7 @@ pub(super) fn bytes_text(bytes: u64) -> String {
 
 /// Bytes, or that they are not known.
 pub(super) fn size_text(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "size unknown".to_owned(), bytes_text)
+    bytes.map_or_else(|| "size not known".to_owned(), bytes_text)
 }
 
 /// A time of which parts of a millisecond count.
@@ -51,7 +51,7 @@ mod tests {
     fn sizes_read_as_the_servers_own() {
         let shown = [0, 1023, 1024, 8192, 1_500_000, 40 << 30, 3 << 40, u64::MAX].map(bytes_text);
         assert_eq!(shown, ["0 bytes", "1023 bytes", "1.0 kB", "8.0 kB", "1.4 MB", "40 GB", "3.0 TB", "16383 PB"]);
-        assert_eq!(size_text(None), "size unknown");
+        assert_eq!(size_text(None), "size not known");
     }
 
     #[test]

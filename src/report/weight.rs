@@ -15,7 +15,7 @@ pub(super) fn lines(weighed: &Weighed) -> Vec<String> {
         .tables
         .iter()
         .map(|touched| {
-            let Table { name, rows, bytes } = &touched.table;
+            let Table { name, rows, bytes, .. } = &touched.table;
             let bytes = bytes.map_or_else(|| "unknown".to_owned(), bytes_text);
             vec![format!("  {name}"), rows_text(*rows), bytes, touched.by.join(", ")]
         })
@@ -47,7 +47,7 @@ fn finding_line(weighted: &Weighted) -> String {
 }
 
 fn judgement_lines(judgement: &Judgement) -> Vec<String> {
-    let size = size_text(judgement.table.bytes);
+    let size = size_text(judgement.bytes);
     let mut lines = vec![format!("  {:<7}  {judgement} ({size})", judgement.level.name())];
     if let Some(safe) = &judgement.safe {
         lines.push("           instead:".to_owned());
@@ -83,7 +83,8 @@ pub(super) fn judgements_json(weighed: &Weighed) -> Vec<Value> {
             "line": it.line,
             "column": it.column,
             "table": it.table.name,
-            "bytes": it.table.bytes,
+            "bytes": it.bytes,
+            "called": it.called,
             "rows": it.table.rows,
             "message": it.to_string(),
             "instead": it.safe,

@@ -50,7 +50,7 @@ fn weighted(finding: Finding, worked_on: impl Fn(&str, usize) -> Option<Table>) 
         Severity::Warning => Level::Warning,
     };
     let table = (finding.rule == AS_LONG).then(|| worked_on(&finding.file, finding.line)).flatten();
-    let level = table.as_ref().map_or(level, |table| level.min(Level::of(table.bytes)));
+    let level = table.as_ref().map_or(level, |table| level.min(Level::of(table.bytes, level)));
     Weighted { level, table, finding }
 }
 

@@ -1,20 +1,25 @@
 //! What the pending files do to tables that exist, weighed by how large these are. In: reviewed files, a session. Out: the
-//! statements in short, the tables touched, a judgement of what may block for long. Reads only; a size that is not to be
-//! had stays unknown.
+//! statements in short, the tables touched, a judgement of what may block for long. Reads only; a table that is not found
+//! and a size that is not to be had are judged as lint does.
 
 mod findings;
+mod names;
+mod steps;
 mod tables;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use crate::effects::{Blocks, Claim, Effect, effects};
-use crate::migrations::script::{Place, Statements, brief, place_of};
+use crate::effects::{Blocks, Claim, LockMode, RelationKind};
+use crate::migrations::script::brief;
 use crate::migrations::{Migration, MigrationSet, ReadError};
 use crate::postgres::server_error::QueryError;
 use crate::postgres::session::Session;
 use crate::review::Reviewed;
 use crate::settings::{Atomicity, TableName};
+
+use names::{Meaning, Names};
+use steps::{At, Step, Work};
 
 pub use findings::Weighted;
 pub use tables::Table;
@@ -23,8 +28,21 @@ pub use tables::Table;
 pub const ERROR_BYTES: u64 = 1 << 30;
 /// A table of this size is written or read for seconds.
 pub const WARNING_BYTES: u64 = 100 << 20;
-/// How much of each statement is shown.
-const BRIEF_CHARS: usize = 48;
+/// How much of each statement is kept.
+const BRIEF_CHARS: usize = 600;
+/// Of these, all partitions and children are a part; anything else works on a table that is not partitioned by itself.
+const TO_CHILDREN: [&str; 9] = [
+    "ADD_COLUMN_VOLATILE",
+    "ADD_COLUMN_FUNCTION",
+    "ADD_COLUMN_SERIAL",
+    "ADD_COLUMN_STORED",
+    "ADD_COLUMN_CHECK",
+    "COLUMN_TYPE",
+    "SET_NOT_NULL",
+    "ADD_CHECK",
+    "VALIDATE",
+];
+const DEFAULT_READ: &str = "its rows may belong in the new partition, unless a valid CHECK says already that none does";
 
 /// What was found.
 #[derive(Debug, Clone, Default)]
@@ -69,12 +87,13 @@ impl Level {
         }
     }
 
-    /// By the bytes that are written or read while others wait.
-    fn of(bytes: Option<u64>) -> Self {
+    /// By the bytes that are written or read while others wait; where these are not known, as lint has it.
+    fn of(bytes: Option<u64>, without: Self) -> Self {
         match bytes {
             Some(bytes) if bytes >= ERROR_BYTES => Self::Error,
             Some(bytes) if bytes < WARNING_BYTES => Self::Note,
-            Some(_) | None => Self::Warning,
+            Some(_) => Self::Warning,
+            None => without,
         }
     }
 }
@@ -92,6 +111,10 @@ pub struct Judgement {
     pub column: usize,
     /// The table.
     pub table: Table,
+    /// What is written or read of it, in bytes: partitions and children only where they are a part of it.
+    pub bytes: Option<u64>,
+    /// What the statement calls it, where the release has renamed it before.
+    pub called: Option<String>,
     /// Whether the table is written anew; else it is read.
     pub rewrite: Claim,
     /// Whether it is read.
@@ -113,18 +136,33 @@ impl fmt::Display for Judgement {
             (Claim::No, _) => "may read all of",
         };
         let Self { file, line, column, table, blocks, why, .. } = self;
-        write!(f, "{file}:{line}:{column}: {does} {} and {} meanwhile: {why}", table.name, blocks.words())
+        let called = self.called.as_ref().map_or_else(String::new, |called| format!(" (here {called})"));
+        write!(f, "{file}:{line}:{column}: {does} {}{called} and {} meanwhile: {why}", table.name, blocks.words())
     }
 }
 
-/// One statement's effect, before the table is known.
-struct Found {
-    migration: usize,
-    /// The line on which its statement starts.
-    starts: usize,
-    line: usize,
-    column: usize,
-    effect: Effect,
+/// What a statement works on, now that its names are known.
+enum Found {
+    /// The table of this id, or one that the database does not have.
+    Work(Option<u32>, Box<Work>),
+    /// The default partition of this id is read for a new one.
+    Default(u32, At),
+}
+
+impl Found {
+    fn at(&self) -> At {
+        match self {
+            Self::Work(_, work) => work.at,
+            Self::Default(_, at) => *at,
+        }
+    }
+
+    fn table(&self) -> Option<u32> {
+        match self {
+            Self::Work(oid, _) => *oid,
+            Self::Default(oid, _) => Some(*oid),
+        }
+    }
 }
 
 /// Weighs what the files do against this database. What a comment in a file allows is weighed all the same: who wrote it did
@@ -140,51 +178,109 @@ pub async fn weigh(
 ) -> Result<Weighed, WeighError> {
     let mut weighed = Weighed::default();
     let version = session.server.major_version;
-    let mut found = Vec::new();
+    let mut steps = Vec::new();
     for (at, reviewed) in migrations.iter().enumerate() {
-        weighed.statements.push(read(reviewed, at, version, &mut found)?);
+        weighed.statements.push(read(reviewed, at, version, &mut steps)?);
     }
-    let names: Vec<_> = found.iter().map(|found| &found.effect.relation).collect();
-    let tables = tables::look(session, &names).await?;
-    let file = |at: usize| migrations.get(at).map_or("", |reviewed| reviewed.migration.file());
+    let wanted: Vec<&TableName> = steps.iter().flat_map(Step::names).collect();
+    let names = tables::names(session, &wanted).await?;
+    let found = find(steps, names);
+    let tables = tables::look(session, &found.iter().filter_map(Found::table).collect()).await?;
+    let file = |at: At| migrations.get(at.migration).map_or("", |reviewed| reviewed.migration.file());
     let worked_on = |at_file: &str, line: usize| {
-        let here = found.iter().filter(|found| file(found.migration) == at_file && found.starts == line);
-        here.filter_map(|found| tables.get(&found.effect.relation)).max_by_key(|table| table.bytes).cloned()
+        let here = found.iter().filter(|found| file(found.at()) == at_file && found.at().starts == line);
+        here.filter_map(|found| tables.get(&found.table()?)).max_by_key(|table| table.bytes).cloned()
     };
     let versions: Vec<_> = migrations.iter().map(|reviewed| reviewed.migration.version()).collect();
     weighed.findings = findings::find(&set.only(&versions), version, atomicity, worked_on)?;
-    let mut touched: BTreeMap<String, Touched> = BTreeMap::new();
-    let mut validated: HashSet<TableName> = HashSet::new();
-    for Found { migration, line, column, effect, .. } in found {
-        let Some(table) = tables.get(&effect.relation) else { continue };
-        let file = file(migration);
-        let entry = touched.entry(table.name.clone());
-        let entry = entry.or_insert_with(|| Touched { table: table.clone(), by: Vec::new() });
-        if entry.by.last().is_none_or(|last| last != file) {
-            entry.by.push(file.to_owned());
-        }
-        if effect.fact.name == "VALIDATE" {
-            validated.insert(effect.relation.clone());
-        }
-        // It finds the constraint that is valid by then, and reads nothing.
-        let proven = effect.fact.name == "SET_NOT_NULL" && validated.contains(&effect.relation);
-        if effect.blocks_long() && !proven {
-            weighed.judgements.push(judged(file, line, column, table, effect));
-        }
-    }
-    weighed.tables = touched.into_values().collect();
+    weighed.tables = touched(&found, &tables, file);
+    weighed.judgements = judge(found, &tables, file);
     // The order of the files stays among those that are as bad.
     weighed.judgements.sort_by_key(|judgement| std::cmp::Reverse(judgement.level));
     Ok(weighed)
 }
 
-fn judged(file: &str, line: usize, column: usize, table: &Table, effect: Effect) -> Judgement {
+/// The statements of one file in short; what they do goes into `steps`.
+fn read(reviewed: &Reviewed<'_>, at: usize, version: u32, steps: &mut Vec<Step>) -> Result<Vec<String>, ReadError> {
+    let text = reviewed.migration.read()?;
+    let sql = reviewed.judgement.sent(Migration::statements_text(&text));
+    let mut short = Vec::new();
+    steps::read(&sql, at, version, steps, |statement| short.push(brief(statement, BRIEF_CHARS)));
+    Ok(short)
+}
+
+/// What works on tables that the release does not make itself.
+fn find(steps: Vec<Step>, mut names: Names) -> Vec<Found> {
+    let mut found = Vec::new();
+    for step in steps {
+        names.follow(&step);
+        match step {
+            Step::Work(work) => match names.meaning(&work.effect.relation) {
+                Some(Meaning::New) => {}
+                Some(Meaning::Exists(oid)) => found.push(Found::Work(Some(oid), work)),
+                None => found.push(Found::Work(None, work)),
+            },
+            Step::Partition { parent, default: false, at, .. } => {
+                found.extend(names.default_of(&parent).map(|default| Found::Default(default, at)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn touched<'f>(found: &[Found], tables: &HashMap<u32, Table>, file: impl Fn(At) -> &'f str) -> Vec<Touched> {
+    let mut touched: BTreeMap<String, Touched> = BTreeMap::new();
+    for found in found {
+        let Some(table) = found.table().and_then(|oid| tables.get(&oid)) else { continue };
+        let file = file(found.at());
+        let entry = touched.entry(table.name.clone());
+        let entry = entry.or_insert_with(|| Touched { table: table.clone(), by: Vec::new() });
+        if entry.by.last().is_none_or(|last| last != file) {
+            entry.by.push(file.to_owned());
+        }
+    }
+    touched.into_values().collect()
+}
+
+fn judge<'f>(found: Vec<Found>, tables: &HashMap<u32, Table>, file: impl Fn(At) -> &'f str) -> Vec<Judgement> {
+    let mut judgements = Vec::new();
+    let mut validated: HashSet<String> = HashSet::new();
+    for found in found {
+        let (at, known) = (found.at(), found.table().and_then(|oid| tables.get(&oid)));
+        match found {
+            Found::Default(..) => judgements.extend(known.map(|table| default_read(file(at), at, table))),
+            Found::Work(_, work) => {
+                let table = known.cloned().unwrap_or_else(|| Table::unknown(&work.effect.relation));
+                if work.effect.fact.name == "VALIDATE" {
+                    validated.insert(table.name.clone());
+                }
+                // It finds the constraint that is valid by then, or that there can be no NULL, and reads nothing.
+                let not_null = work.column.as_ref().is_some_and(|column| table.not_null.contains(column));
+                let proven = work.effect.fact.name == "SET_NOT_NULL" && (not_null || validated.contains(&table.name));
+                if work.effect.blocks_long() && !proven {
+                    judgements.push(judged(file(at), table, *work));
+                }
+            }
+        }
+    }
+    judgements
+}
+
+fn judged(file: &str, table: Table, work: Work) -> Judgement {
+    let Work { at, effect, only, .. } = work;
+    let all = !only && (table.partitioned || TO_CHILDREN.contains(&effect.fact.name));
+    let bytes = if all { table.bytes } else { table.own_bytes };
+    let certain = effect.rewrite.max(effect.scan) == Claim::Yes;
+    let renamed = effect.kind != RelationKind::Index && table.bare != effect.relation.table();
     Judgement {
-        level: Level::of(table.bytes),
+        level: Level::of(bytes, if certain { Level::Error } else { Level::Warning }),
         file: file.to_owned(),
-        line,
-        column,
-        table: table.clone(),
+        line: at.line,
+        column: at.column,
+        bytes,
+        called: renamed.then(|| effect.relation.to_string()),
+        table,
         rewrite: effect.rewrite,
         scan: effect.scan,
         blocks: effect.lock.blocks(),
@@ -193,21 +289,21 @@ fn judged(file: &str, line: usize, column: usize, table: &Table, effect: Effect)
     }
 }
 
-/// The statements of one file in short; their effects go into `found`.
-fn read(reviewed: &Reviewed<'_>, at: usize, version: u32, found: &mut Vec<Found>) -> Result<Vec<String>, ReadError> {
-    let text = reviewed.migration.read()?;
-    let sql = reviewed.judgement.sent(Migration::statements_text(&text));
-    let mut short = Vec::new();
-    for statement in Statements::new(&sql) {
-        let part = sql.get(statement.range.clone()).unwrap_or_default();
-        short.push(brief(part, BRIEF_CHARS));
-        for effect in effects(part, version) {
-            let place = place_of(&sql, statement.range.start + effect.at);
-            let Place { line, column, .. } = place;
-            found.push(Found { migration: at, starts: statement.line, line, column, effect });
-        }
+fn default_read(file: &str, at: At, table: &Table) -> Judgement {
+    Judgement {
+        level: Level::of(table.bytes, Level::Warning),
+        file: file.to_owned(),
+        line: at.line,
+        column: at.column,
+        table: table.clone(),
+        bytes: table.bytes,
+        called: None,
+        rewrite: Claim::No,
+        scan: Claim::Perhaps,
+        blocks: LockMode::AccessExclusive.blocks(),
+        why: DEFAULT_READ,
+        safe: None,
     }
-    Ok(short)
 }
 
 /// Why nothing could be weighed.
@@ -234,12 +330,20 @@ impl From<QueryError> for WeighError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effects::FACTS;
 
     #[test]
-    fn the_level_grows_with_the_size_and_an_unknown_size_is_a_warning() {
-        let levels =
-            [Some(0), Some(WARNING_BYTES - 1), Some(WARNING_BYTES), Some(ERROR_BYTES - 1), Some(ERROR_BYTES), None];
-        let expected = [Level::Note, Level::Note, Level::Warning, Level::Warning, Level::Error, Level::Warning];
-        assert_eq!(levels.map(Level::of), expected);
+    fn the_level_grows_with_the_size_and_is_that_of_lint_where_that_is_not_known() {
+        let sizes = [0, WARNING_BYTES - 1, WARNING_BYTES, ERROR_BYTES - 1, ERROR_BYTES];
+        let expected = [Level::Note, Level::Note, Level::Warning, Level::Warning, Level::Error];
+        assert_eq!(sizes.map(|size| Level::of(Some(size), Level::Warning)), expected);
+        assert_eq!([Level::Warning, Level::Error].map(|lints| Level::of(None, lints)), [Level::Warning, Level::Error]);
+    }
+
+    #[test]
+    fn the_facts_that_are_named_here_are_facts() {
+        for name in TO_CHILDREN.iter().chain(&["VALIDATE", "SET_NOT_NULL"]) {
+            assert!(FACTS.iter().any(|fact| fact.name == *name), "{name}");
+        }
     }
 }

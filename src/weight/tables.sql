@@ -1,36 +1,60 @@
--- Of each name the first relation on the search_path, its table, and rows and bytes of that with all its partitions. A schema that
--- this role may not use counts where no other has the name: who applies may be another role than who looks.
-WITH wanted (place, schema_name, relation_name) AS (VALUES {names}),
-path AS (
-  SELECT n.oid, MIN(s.place) AS place, pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable
-  FROM (SELECT 'pg_catalog' AS name, 0 AS place
-        UNION ALL
-        SELECT CASE pg_catalog.btrim(e.word, ' "') WHEN '$user' THEN CURRENT_USER::text
-                    ELSE pg_catalog.btrim(e.word, ' "') END, e.place
-        FROM pg_catalog.regexp_split_to_table(pg_catalog.current_setting('search_path'), ',')
-             WITH ORDINALITY AS e (word, place)) AS s
-  JOIN pg_catalog.pg_namespace n ON n.nspname = s.name
-  GROUP BY n.oid
+-- Of each table: name, rows and bytes with all its partitions and children, its own bytes, and the columns that are NOT NULL in all
+-- of these. A size takes a lock that waits for who has a table for itself: such a table is as large as when it was last vacuumed.
+WITH RECURSIVE tree (root, oid) AS (
+  VALUES {oids}
+  UNION
+  SELECT t.root, i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
 ),
-found AS (
-  SELECT DISTINCT ON (w.place) w.place, COALESCE(i.indrelid, c.oid) AS oid
-  FROM wanted w
-  JOIN pg_catalog.pg_class c ON c.relname = w.relation_name AND c.relkind IN ('r', 'p', 'm', 'i', 'I', 'f')
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN path p ON p.oid = n.oid
-  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
-  WHERE n.nspname = w.schema_name OR w.schema_name IS NULL AND p.oid IS NOT NULL
-  ORDER BY w.place, p.usable DESC, p.place
+shut AS MATERIALIZED (
+  SELECT l.relation
+  FROM pg_catalog.pg_locks l
+  WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_catalog.pg_backend_pid()
+    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+),
+parts (oid, part, pages) AS MATERIALIZED (
+  SELECT t.oid, c.oid, c.relpages
+  FROM (SELECT DISTINCT oid FROM tree) t
+  JOIN pg_catalog.pg_class p ON p.oid = t.oid
+  CROSS JOIN LATERAL (SELECT p.oid UNION ALL SELECT p.reltoastrelid UNION ALL
+                      SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid IN (p.oid, p.reltoastrelid)) AS e (oid)
+  JOIN pg_catalog.pg_class c ON c.oid = e.oid
+),
+pages AS MATERIALIZED (
+  SELECT p.oid, pg_catalog.sum(p.pages) AS pages, pg_catalog.bool_or(p.part IN (SELECT s.relation FROM shut s)) AS shut
+  FROM parts p
+  GROUP BY p.oid
+),
+sized AS MATERIALIZED (
+  SELECT g.oid, c.relkind, c.reltuples,
+         COALESCE(CASE WHEN NOT g.shut THEN {size} END,
+                  CASE WHEN c.relkind = 'p' THEN 0
+                       WHEN c.reltuples >= 0 THEN g.pages * pg_catalog.current_setting('block_size')::bigint END) AS bytes
+  FROM pages g JOIN pg_catalog.pg_class c ON c.oid = g.oid
 )
-SELECT f.place, n.nspname || '.' || c.relname, s.rows, s.bytes
-FROM found f
-JOIN pg_catalog.pg_class c ON c.oid = f.oid
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+SELECT r.oid,
+       CASE WHEN n.nspname ~ '^[a-z_][a-z0-9_]*$' THEN n.nspname ELSE pg_catalog.quote_ident(n.nspname) END
+         || '.' ||
+       CASE WHEN r.relname ~ '^[a-z_][a-z0-9_]*$' THEN r.relname ELSE pg_catalog.quote_ident(r.relname) END,
+       r.relname, r.relkind = 'p', s.rows, s.bytes::bigint, own.bytes::bigint, a.columns
+FROM (SELECT DISTINCT root FROM tree) w
+JOIN pg_catalog.pg_class r ON r.oid = w.root
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+JOIN sized own ON own.oid = r.oid
 CROSS JOIN LATERAL (
   -- A partitioned table has none of its own; -1 stands for what was never counted.
-  SELECT CASE WHEN pg_catalog.bool_and(p.reltuples >= 0) THEN pg_catalog.sum(p.reltuples)::bigint END AS rows,
-         pg_catalog.sum({size})::bigint AS bytes
-  FROM pg_catalog.pg_class p
-  WHERE p.oid = c.oid AND c.relkind <> 'p'
-     OR c.relkind = 'p' AND p.relkind <> 'p' AND p.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(c.oid) t)
+  SELECT CASE WHEN pg_catalog.bool_and(z.reltuples >= 0) FILTER (WHERE z.relkind <> 'p')
+              THEN pg_catalog.sum(z.reltuples) FILTER (WHERE z.relkind <> 'p') END::bigint AS rows,
+         CASE WHEN pg_catalog.bool_and(z.bytes IS NOT NULL) OR pg_catalog.sum(z.bytes) >= {enough}
+              THEN pg_catalog.sum(z.bytes) END AS bytes
+  FROM tree t JOIN sized z ON z.oid = t.oid
+  WHERE t.root = r.oid
 ) s
+CROSS JOIN LATERAL (
+  SELECT pg_catalog.json_agg(e.attname) AS columns
+  FROM (SELECT a.attname
+        FROM tree t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+        LEFT JOIN pg_catalog.pg_constraint c ON c.conrelid = t.oid AND c.contype = 'n' AND c.conkey = ARRAY[a.attnum]
+        WHERE t.root = r.oid
+        GROUP BY a.attname
+        HAVING pg_catalog.bool_and(a.attnotnull AND COALESCE(c.convalidated, true))) e
+) a

@@ -253,6 +253,31 @@ fn the_plan_shows_a_batch_for_each_migration_where_that_is_set() {
 }
 
 #[test]
+fn a_plan_shows_all_of_a_few_statements_and_json_shows_six_hundred_characters_of_each() {
+    let database = Database::new();
+    let columns: Vec<String> = (0..20).map(|number| format!("column_{number} text not null")).collect();
+    let create = format!("create table a ({})", columns.join(", "));
+    let long = format!("select '{}'", "x".repeat(900));
+    let drops: Vec<String> = (0..9).map(|number| format!("drop table if exists old_{number}")).collect();
+    let folder = Migrations::new()
+        .file("V1__a.sql", &format!("{create};{long};"))
+        .file(
+            "V2__b.sql",
+            "create table orders (id bigint primary key, customer bigint not null, total numeric(12, 2));",
+        )
+        .file("V3__c.sql", &format!("{};", drops.join(";")));
+    let text = job(&database, folder.path(), &[], &["plan"]);
+    text.assert_code(0)
+        .assert_stdout("create table orders (id bigint primary key, customer bigint not null, total numeric(12, 2))\n")
+        .assert_stdout("drop table if exists old_0; drop table if exists old_1; drop table if exists old_2; ");
+    let json = job(&database, folder.path(), &[], &["plan", "--format", "json"]).json();
+    let what = |at: usize| json["batches"][0]["migrations"][at]["what"].as_array().unwrap().clone();
+    assert_eq!(what(0)[0], create);
+    assert_eq!(what(0)[1].as_str().unwrap().chars().count(), 600);
+    assert_eq!(what(2).len(), 9);
+}
+
+#[test]
 fn the_plan_as_json_is_one_document() {
     let (database, folder) = (Database::new(), mixed());
     job(&database, folder.path(), &[], &["up", "--target", "2"]).assert_code(0);

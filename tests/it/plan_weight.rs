@@ -26,6 +26,23 @@ fn grow(database: &Database, table: &str, bytes: u64) {
     File::options().write(true).open(database.address().data().join(path)).unwrap().set_len(bytes).unwrap();
 }
 
+/// Level, table and bytes of each judgement.
+fn judged(document: &Value) -> Vec<[String; 3]> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let judgements = document["judgements"].as_array().unwrap();
+    judgements.iter().map(|it| [text(&it["level"]), text(&it["table"]), text(&it["bytes"])]).collect()
+}
+
+/// The judgements of one file: level, table, whether the size is known.
+fn judgements(database: &Database, sql: &str) -> Vec<String> {
+    let folder = Migrations::new().file("V1__a.sql", sql);
+    let job = Job::on(database).migrations(folder.path()).env("SCHEMAGATE_WHEN_EXISTING", "allow");
+    let outcome = job.args(["plan", "--format", "json"]).run();
+    outcome.assert_code(0);
+    let known = |bytes: &str| if bytes == "null" { "not known" } else { "known" }.to_owned();
+    judged(&outcome.json()).iter().map(|[level, table, bytes]| format!("{level} {table} {}", known(bytes))).collect()
+}
+
 fn three_sizes() -> Database {
     let database = Database::new();
     database.execute(
@@ -127,9 +144,11 @@ fn a_role_that_may_only_look_gets_a_plan_and_sizes_that_it_may_not_see_are_unkno
     database.execute("revoke execute on function pg_total_relation_size(regclass) from public");
     let document = look();
     assert_eq!((&document["tables"][0]["bytes"], &document["tables"][2]["rows"]), (&Value::Null, &json!(100)));
-    let levels: Vec<&str> =
-        document["judgements"].as_array().unwrap().iter().map(|it| it["level"].as_str().unwrap()).collect();
-    assert_eq!(levels, ["warning"; 3]);
+    // As lint has it; the small one was counted, and is as large as it was then.
+    assert_eq!(
+        judged(&document),
+        [["error", "public.middle", "null"], ["error", "public.large", "null"], ["note", "public.small", "8192"],]
+    );
 }
 
 #[test]
@@ -194,9 +213,139 @@ fn a_plan_holds_no_lock_that_keeps_anybody_waiting_and_is_not_kept_waiting_for_l
         .args(["plan", "--format", "json"])
         .run();
     outcome.assert_code(0);
-    assert_eq!(outcome.json()["judgements"][0]["bytes"], Value::Null);
+    assert_eq!(judged(&outcome.json())[0], ["error", "public.large", "null"]);
+    assert_eq!(outcome.json()["judgements"][1]["level"], "warning");
     holder.execute("rollback");
     database.assert_no_session();
+}
+
+#[test]
+fn a_table_that_another_session_has_for_itself_is_as_large_as_when_it_was_vacuumed_and_nobody_waits() {
+    let database = three_sizes();
+    database.execute("analyze large; analyze middle");
+    grow(&database, "small", 200 << 20);
+    let mut holder = database.connect();
+    holder.execute("begin; lock table large");
+    let folder = rewrites();
+    let job = Job::on(&database).migrations(folder.path()).env("SCHEMAGATE_LOCK_TIMEOUT", "0");
+    let outcome = job.args(["plan", "--format", "json"]).run();
+    outcome.assert_code(0);
+    let document = outcome.json();
+    let found = judged(&document);
+    assert_eq!(
+        found.iter().map(|it| it[1].as_str()).collect::<Vec<_>>(),
+        ["public.large", "public.small", "public.middle"]
+    );
+    assert!(found.iter().all(|it| it[2] != "null"), "{found:?}");
+}
+
+#[test]
+fn a_table_is_followed_through_the_names_that_the_release_gives_it() {
+    let database = three_sizes();
+    for (sql, expected) in [
+        (
+            "alter table large rename to huge; create index on huge (id); alter table huge alter id type bigint;",
+            vec!["error public.large known"; 2],
+        ),
+        (
+            "create schema s; alter table large set schema s; set local search_path to s; create index on large (id);",
+            vec!["error public.large known"],
+        ),
+        ("drop table large; create table large (a int); alter table large alter a type bigint;", vec![]),
+        ("drop table large; create table if not exists large (a int); create index on large (a);", vec![]),
+        ("create table if not exists large (a int); create index on large (a);", vec!["error public.large known"]),
+        ("create temp table large (a int); create index on large (a);", vec![]),
+        ("alter table large rename to old; create table large (id int); create index on large (id);", vec![]),
+        ("create index i on large (v); reindex index i;", vec!["error public.large known"; 2]),
+    ] {
+        assert_eq!(judgements(&database, sql), expected, "{sql}");
+    }
+    let folder = Migrations::new()
+        .file("V1__a.sql", "alter table large rename to huge; create temp table middle ();")
+        .file("V2__b.sql", "create index on huge (id); create index on middle (id);");
+    let text = plan(&database, &folder, &[]);
+    text.assert_stdout("error    V2__b.sql:1:1: reads all of public.large (here huge) and blocks writes meanwhile: ");
+    text.assert_stdout("warning  V2__b.sql:1:28: reads all of public.middle and blocks");
+}
+
+#[test]
+fn a_table_that_is_not_found_is_judged_as_by_lint_and_its_size_is_not_known() {
+    let database = Database::new();
+    database.execute("create schema \"schéma\"; create table \"schéma\".\"täble\" (x int); create table t (x int)");
+    let folder =
+        Migrations::new().file("V1__a.sql", "create index on nowhere (x); alter table s.t alter x type bigint;");
+    plan(&database, &folder, &[])
+        .assert_stdout("error    V1__a.sql:1:1: reads all of nowhere and blocks writes meanwhile: ")
+        .assert_stdout("(size not known)")
+        .assert_stdout("warning  V1__a.sql:1:46: may write anew all of s.t and blocks reads and writes meanwhile: ");
+    for path in [
+        "set local search_path=\"schéma\"",
+        "set search_path to public, 'schéma'",
+        "set schema 'schéma'",
+        "select set_config('search_path', 'x, \"schéma\"', true)",
+    ] {
+        let sql = format!("{path}; alter table \"täble\" alter column x type bigint;");
+        assert_eq!(judgements(&database, &sql), ["note \"schéma\".\"täble\" known"], "{path}");
+    }
+    let sql = "set search_path = \"schéma\"; create table t (y int); create index on t (y); reset search_path; create index on t (x)";
+    assert_eq!(judgements(&database, sql), ["note public.t known"]);
+}
+
+#[test]
+fn a_parent_is_as_large_as_its_children_where_they_are_a_part_of_it() {
+    let database = Database::new();
+    database.execute(
+        "create table parent (id int, v int); create table child () inherits (parent);
+         create table grandchild () inherits (child)",
+    );
+    grow(&database, "grandchild", 1200 << 20);
+    for (sql, level) in [
+        ("alter table parent add column zz uuid default gen_random_uuid();", "error"),
+        ("alter table only parent add constraint k check (id > 0) no inherit;", "note"),
+        ("create index on parent (id);", "note"),
+        ("alter table parent add foreign key (v) references parent (id);", "note"),
+        ("alter table parent alter v set not null;", "error"),
+    ] {
+        assert_eq!(judgements(&database, sql), [format!("{level} public.parent known")], "{sql}");
+    }
+    // What the server itself reads is the same.
+    database.execute(
+        "create table p (id int) partition by range (id); create table p1 partition of p for values from (1) to (9)",
+    );
+    grow(&database, "p1", 1200 << 20);
+    assert_eq!(judgements(&database, "create index on only p (id);"), ["note public.p known"]);
+    assert_eq!(judgements(&database, "create index on p (id);"), ["error public.p known"]);
+}
+
+#[test]
+fn the_default_partition_is_read_for_a_new_one() {
+    let database = Database::new();
+    database.execute(
+        "create table part (id int) partition by range (id); create table \"Rest\" partition of part default;
+         create table other (id int)",
+    );
+    grow(&database, "\"Rest\"", 1200 << 20);
+    let new = "create table p9 partition of part for values from (90) to (100);";
+    let expected = ["error public.\"Rest\" known"];
+    assert_eq!(judgements(&database, new), expected);
+    let attach = "alter table part attach partition other for values from (90) to (100);";
+    assert_eq!(judgements(&database, attach), ["error public.\"Rest\" known", "note public.other known"]);
+    plan(&database, &Migrations::new().file("V1__a.sql", new), &[])
+        .assert_stdout(
+            "error    V1__a.sql:1:14: may read all of public.\"Rest\" and blocks reads and writes meanwhile: ",
+        )
+        .assert_stdout("(1.1 GB)");
+    assert!(judgements(&database, &format!("alter table part detach partition \"Rest\"; {new}")).is_empty());
+    assert!(judgements(&database, &format!("drop table \"Rest\"; {new}")).is_empty());
+}
+
+#[test]
+fn a_column_that_is_not_null_already_is_not_read() {
+    let database = three_sizes();
+    database.execute("alter table middle alter id set not null; create table kid () inherits (middle)");
+    assert!(judgements(&database, "alter table large alter column id set not null;").is_empty());
+    assert_eq!(judgements(&database, "alter table large alter column v set not null;"), ["error public.large known"]);
+    assert!(judgements(&database, "alter table middle alter id set not null;").is_empty());
 }
 
 #[test]

@@ -324,8 +324,14 @@ fn a_statement_that_fails_is_shown_as_up_shows_it_after_what_was_measured() {
          3 |   set total = quantity;
            |               ^
     state: nothing of this run was kept
-    hint: fix the file and deploy again
+    hint: fix the file and rehearse again
     "#);
+    // Who keeps the report has no log.
+    let text = rehearse(&database, &folder, &[]);
+    let told: Vec<&str> = words.lines().collect();
+    text.assert_code(1).assert_stdout("V3__wrong.sql: failed, see below").assert_stdout(&told.join("\n"));
+    let page = rehearse(&database, &folder, &["--format", "html"]);
+    page.assert_code(1).assert_stdout("hint: fix the file and rehearse again");
     let document = outcome.json();
     assert_eq!(document["failure"]["sqlstate"], "42703");
     let outcomes: Vec<&str> = document["batches"][0]["migrations"]
@@ -402,11 +408,44 @@ fn a_lock_that_is_not_to_be_had_names_its_holder_and_exits_75() {
         .env("SCHEMAGATE_LOCK_ATTEMPTS", "2")
         .run();
     outcome.assert_code(75).assert_stderr("after 2 attempts").assert_stderr(&format!("pid {pid}"));
-    outcome.assert_stdout("2 attempts were needed").assert_stdout("failed after 0 of 2 migrations");
+    outcome.assert_stdout("it did not get its locks in 2 attempts").assert_stdout("failed after 0 of 2 migrations");
+    outcome.assert_stderr("hint: rehearse again when the sessions in the way have ended");
+    assert!(!outcome.to_string().contains("deploy again"), "{outcome}");
     let mut run = job(&database, &folder, &["--with-traffic"]).env("SCHEMAGATE_LOCK_TIMEOUT", "300ms").spawn();
     run.wait_for_error_line("rolled back, attempt 2 of 10 follows", SOON);
     blocker.execute("rollback");
     run.wait().assert_code(0);
+}
+
+#[test]
+fn a_connection_that_is_lost_is_told_as_that_of_a_rehearsal() {
+    let database = Database::new();
+    let folder =
+        Migrations::new().file("V1__a.sql", "create table a ();\nselect pg_terminate_backend(pg_backend_pid());");
+    let outcome = rehearse(&database, &folder, &["--with-traffic"]);
+    assert_ne!(outcome.code, Some(0), "{outcome}");
+    outcome
+        .assert_stdout("rehearsing: ")
+        .assert_stdout("rehearse again")
+        .assert_stdout("failed after 0 of 1 migration");
+    assert!(!outcome.to_string().contains("deploy again"), "{outcome}");
+}
+
+#[test]
+fn of_many_notices_the_first_are_shown_and_the_rest_is_counted() {
+    let database = Database::new();
+    let folder = Migrations::new().file(
+        "V1__a.sql",
+        "do $$ begin for n in 1..20000 loop raise notice 'number %', n; end loop; raise notice '%', repeat('x', 5000); end $$;",
+    );
+    let text = rehearse(&database, &folder, &["--with-traffic"]);
+    text.assert_code(0).assert_stdout("notice: number 20\n         and 19981 more\n");
+    let page = rehearse(&database, &folder, &["--format", "html"]);
+    page.assert_code(0).assert_stdout("<li>notice: number 20</li><li>and 19981 more</li>");
+    assert!(page.stdout.len() < 50_000);
+    let statement = statements(&document(&database, &folder)).remove(0);
+    assert_eq!(statement["notices"].as_array().unwrap().len(), 1000);
+    assert_eq!(statement["notices_left_out"], 19_001);
 }
 
 #[test]

@@ -2,10 +2,9 @@
 //! addresses.
 
 use super::chart::chart;
-use super::text::{Told, end_lines, named, rows_text, told_rewrites};
+use super::text::{Told, end_lines, named, notice_lines, rows_text, told_rewrites};
 use super::words::{blocked, plain};
 use super::worst::strongest;
-use crate::apply::Progress;
 use crate::effects::Blocks;
 use crate::postgres::counted;
 use crate::rehearsal::{Measured, Outcome, RehearsedBatch, RehearsedMigration};
@@ -72,7 +71,7 @@ fn facts(rehearsed: &Rehearsed) -> String {
 
 fn failure(rehearsed: &Rehearsed) -> String {
     rehearsed.failed.as_ref().map_or_else(String::new, |error| {
-        let lines = Failure::of(error, &Progress::default()).lines();
+        let lines = Failure::of_rehearsal(error).lines();
         // In a pre the line feeds have to stay what they are.
         let lines: Vec<String> = lines.iter().flat_map(|line| line.lines()).map(escape).collect();
         format!("<pre class=\"failure\">{}</pre>\n", lines.join("\n"))
@@ -151,9 +150,7 @@ fn row(measured: &Measured, told: &mut Told) -> String {
     if measured.wal_bytes > 0 {
         effects.push(format!("<li>{} of WAL</li>", bytes_text(measured.wal_bytes)));
     }
-    effects.extend(measured.notices.iter().map(|notice| {
-        format!("<li>{}: {}</li>", escape(&notice.severity.to_lowercase()), escape(&notice.message.replace('\n', " ")))
-    }));
+    effects.extend(notice_lines(measured).iter().map(|line| format!("<li>{}</li>", escape(line))));
     if measured.failed {
         effects.insert(0, "<li class=\"failed\">failed</li>".to_owned());
     }

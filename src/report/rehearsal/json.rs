@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::words::blocked;
 use super::worst::strongest;
-use crate::apply::Progress;
 use crate::effects::LockMode;
 use crate::rehearsal::{Held, Measured, Outcome, RehearsedBatch, RehearsedMigration, Relation};
 use crate::report::failure::Failure;
@@ -15,7 +14,7 @@ use crate::run::Rehearsed;
 pub fn json(rehearsed: &Rehearsed) -> Value {
     let rehearsal = &rehearsed.rehearsal;
     let failure = rehearsed.failed.as_ref().map(|error| {
-        let failure = Failure::of(error, &Progress::default());
+        let failure = Failure::of_rehearsal(error);
         json!({
             "exit_code": error.exit_code().number(),
             "migration": failure.migration,
@@ -93,6 +92,7 @@ fn statement(measured: &Measured) -> Value {
             "sqlstate": notice.sqlstate,
             "message": notice.message,
         })).collect::<Vec<_>>(),
+        "notices_left_out": measured.notices_left_out,
     })
 }
 

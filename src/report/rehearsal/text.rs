@@ -4,13 +4,21 @@ use std::collections::HashMap;
 
 use super::words::{blocked, plain};
 use super::worst::strongest;
+use crate::apply::ApplyError;
 use crate::effects::{Blocks, LockMode};
+use crate::error::Error;
 use crate::postgres::{counted, duration_text};
 use crate::rehearsal::{Measured, Outcome, RehearsedBatch, RehearsedMigration, Relation, Rewrite, Rows};
-use crate::report::fit::harmless;
+use crate::report::failure::Failure;
+use crate::report::fit::{cut, harmless};
 use crate::report::size::{bytes_text, precise, size_text};
 use crate::report::table::align;
 use crate::run::Rehearsed;
+
+/// How many notices of a statement are shown; JSON has more.
+const SHOWN_NOTICES: usize = 20;
+/// How much of each.
+const NOTICE_BYTES: usize = 500;
 
 /// The rehearsal as lines.
 pub fn text(rehearsed: &Rehearsed) -> Vec<String> {
@@ -34,6 +42,11 @@ pub fn text(rehearsed: &Rehearsed) -> Vec<String> {
         lines.extend(batch_lines(number + 1, batch));
     }
     lines.push(String::new());
+    // Whoever keeps the report does not have the log.
+    if let Some(error) = &rehearsed.failed {
+        lines.extend(Failure::of_rehearsal(error).lines());
+        lines.push(String::new());
+    }
     lines.extend(end_lines(rehearsed));
     lines.iter().map(|line| harmless(line)).collect()
 }
@@ -108,11 +121,22 @@ fn statement_lines(measured: &Measured, told: &mut Told) -> Vec<String> {
         )
     }));
     lines.extend(measured.rows.iter().map(|rows| format!("         rows {}", rows_text(rows))));
-    lines.extend(
-        measured.notices.iter().map(|notice| {
-            format!("         {}: {}", notice.severity.to_lowercase(), notice.message.replace('\n', " "))
-        }),
-    );
+    lines.extend(notice_lines(measured).iter().map(|line| format!("         {line}")));
+    lines
+}
+
+/// What the server said first, and how much more it said.
+pub(super) fn notice_lines(measured: &Measured) -> Vec<String> {
+    let notices = measured.notices.iter().take(SHOWN_NOTICES);
+    let mut lines: Vec<String> = notices
+        .map(|notice| {
+            cut(&format!("{}: {}", notice.severity.to_lowercase(), notice.message.replace('\n', " ")), NOTICE_BYTES)
+        })
+        .collect();
+    let more = measured.notices.len().saturating_sub(SHOWN_NOTICES) + measured.notices_left_out;
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
     lines
 }
 
@@ -182,11 +206,13 @@ pub(super) fn end_lines(rehearsed: &Rehearsed) -> Vec<String> {
             if skipped == 1 { "it" } else { "they" }
         ));
     }
-    if rehearsal.attempts > 1 {
-        lines.push(format!(
-            "{} were needed to get its locks",
-            counted(usize::try_from(rehearsal.attempts).unwrap_or(usize::MAX), "attempt")
-        ));
+    let attempts = counted(usize::try_from(rehearsal.attempts).unwrap_or(usize::MAX), "attempt");
+    match &rehearsed.failed {
+        Some(Error::Apply(error)) if matches!(**error, ApplyError::TableLocks(_)) => {
+            lines.push(format!("it did not get its locks in {attempts}"))
+        }
+        _ if rehearsal.attempts > 1 => lines.push(format!("{attempts} were needed to get its locks")),
+        _ => {}
     }
     if rehearsed.held_back > 0 {
         lines.push(format!("{} held back by --target", rehearsed.held_back));
