@@ -15,6 +15,7 @@ mod oddities;
 mod queue;
 mod refused;
 mod rules;
+mod search_path;
 mod session;
 mod source;
 mod squawk;
@@ -149,6 +150,10 @@ fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
     report.findings.extend(numbering::gaps(set, is_new));
     report.findings.extend(against.iter().flat_map(|against| numbering::collisions(set, against)));
     let mut release = statements::Release::new(options);
+    for migration in set.iter().filter(|migration| !is_new(migration.file())) {
+        release.older(migration)?;
+    }
+    release.begin();
     for migration in set.iter().filter(|migration| is_new(migration.file())) {
         let judged = release.file(migration)?;
         report.judged += 1;

@@ -58,6 +58,23 @@ impl<'o> Release<'o> {
         }
     }
 
+    /// Takes note of a file that is not of the release: what it has made is there.
+    pub(super) fn older(&mut self, migration: &Migration) -> Result<(), ReadError> {
+        let text = migration.read()?;
+        self.new_tables.begin_file();
+        walk(Migration::statements_text(&text), migration.drizzle().is_some(), |found| {
+            if let Found::Statement(words, _) = found {
+                self.new_tables.note(words);
+            }
+        });
+        Ok(())
+    }
+
+    /// Older files end.
+    pub(super) fn begin(&mut self) {
+        self.new_tables.begin_release();
+    }
+
     /// Judges the next file.
     pub(super) fn file(&mut self, migration: &Migration) -> Result<Judged, ReadError> {
         let text = migration.read()?;
@@ -70,6 +87,7 @@ impl<'o> Release<'o> {
         let mut findings = refused::findings(source, &judgement);
         let mut allowed = Allowed::default();
         let mut session = Session::default();
+        self.new_tables.begin_file();
         walk(sql, migration.drizzle().is_some(), |found| match found {
             Found::Comment(range) => allowed.comment(source, range),
             Found::Statement(words, range) => {
