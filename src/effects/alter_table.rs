@@ -2,7 +2,7 @@
 
 use super::alter_column;
 use super::facts as f;
-use super::statement::Reader;
+use super::statement::{Reader, default_partition};
 use super::{Fact, RelationKind::Table, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
@@ -54,6 +54,7 @@ fn partition(at: Words<'_>, mut words: Words<'_>, first: &str, table: &TableName
     if first == "ATTACH" {
         reader.put(&f::ATTACH_PARTITION, table.clone(), Table, at);
         reader.put(&f::ATTACHED, part, Table, name_at);
+        default_partition(table, words, at, reader);
     } else if words.is_any(&["CONCURRENTLY", "FINALIZE"]) {
         reader.put(&f::DETACH_CONCURRENTLY, table.clone(), Table, at);
     } else {

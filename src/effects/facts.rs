@@ -74,6 +74,9 @@ macro_rules! facts {
 
 const CHECKED: &str =
     "alter table t add constraint k check (b is not null) not valid; alter table t validate constraint k";
+const REST: &str = "create table rest partition of p default; insert into rest values (500)";
+const REST_CHECKED: &str = "create table rest partition of p default; insert into rest values (500);
+    alter table rest add constraint k check (id is not null and id >= 200)";
 
 facts! {
     ADD_COLUMN = AccessExclusive, rewrite No, scan No, "changes the catalogue alone",
@@ -104,6 +107,14 @@ facts! {
         "the column is computed for every row and stored, so the whole table is written anew",
         [on("alter table t add column x int generated always as (id + 1) stored")]
         better [since(18, "alter table t add column x int generated always as (id + 1) virtual")];
+    ADD_COLUMN_DOMAIN = AccessExclusive, rewrite Yes, scan Yes,
+        "the constraint of the domain is checked for every row, and the whole table written anew",
+        [on("alter table t add column x positive"), on("alter table t add x positive default 1 not null"),
+         after("create domain due as date not null", "alter table t add column x due default now()"),
+         after("create domain above as positive", "alter table t add column x public.above"),
+         after("create domain plain as int; alter domain plain add check (value < 9)", "alter table t add column x plain")]
+        better [after("create domain plain as int", "alter table t add column x plain"),
+                on("alter table t add column x positive[]"), on("alter table t add column x int")];
     ADD_COLUMN_UNIQUE = AccessExclusive, rewrite No, scan Yes, "builds the index of the constraint over every row",
         [on("alter table t add column x int unique"),
          on("alter table t add x int check (x > 0) unique references parent")] better [on("alter table t add column x int")];
@@ -210,6 +221,12 @@ facts! {
     PARTITION_OF = AccessExclusive, rewrite No, scan No, "the new partition is made known to the partitioned table",
         [on("create table p2 partition of p for values from (100) to (200)")]
         better [];
+    DEFAULT_PARTITION = AccessExclusive, rewrite No, scan Perhaps,
+        "every row of the default partition is read to see that none belongs in the new one, unless a valid CHECK says so already",
+        [after(REST, "create table p2 partition of p for values from (100) to (200)"),
+         after(REST, "alter table p attach partition part for values from (100) to (200)"),
+         after(REST_CHECKED, "create table p2 partition of p for values from (100) to (200)")]
+        better [on("create table p2 partition of p for values from (100) to (200)")];
     CREATE_INDEX = Share, rewrite No, scan Yes, "reads every row to build the index",
         [on("create index i on t (a)"), on("create unique index if not exists i on only t using btree (a)")]
         better [on("create index concurrently i on t (a)")];

@@ -5,6 +5,7 @@
 mod alter_column;
 mod alter_table;
 mod facts;
+mod known;
 mod lock;
 mod safe;
 mod statement;
@@ -14,6 +15,7 @@ use crate::migrations::script::{Found, walk};
 use crate::settings::TableName;
 
 pub use facts::{Example, FACTS, Fact};
+pub use known::Known;
 pub use lock::{Blocks, LockMode};
 pub(crate) use safe::name as quoted;
 
@@ -92,13 +94,18 @@ impl Effect {
 /// Gives the effects of a statement, or of the first of several, on a server of this major version. Empty where nothing
 /// is known of it, as of a `DO` block or a function that is called.
 pub fn effects(sql_statement: &str, version: u32) -> Vec<Effect> {
+    effects_knowing(sql_statement, version, &Known::default())
+}
+
+/// The same behind statements that ran before.
+pub fn effects_knowing(sql_statement: &str, version: u32, known: &Known) -> Vec<Effect> {
     let mut found = Vec::new();
     let mut first = true;
     walk(sql_statement, false, |piece| {
         let Found::Statement(words, range) = piece else { return };
         if std::mem::take(&mut first) {
             let text = sql_statement.get(range).unwrap_or_default();
-            statement::read(words, text, version, &mut found);
+            statement::read(words, text, version, known, &mut found);
         }
     });
     found

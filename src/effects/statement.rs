@@ -1,7 +1,7 @@
 //! Reads one statement. In: its words. Out: effects, one for each relation and action. Knows the facts by name alone.
 
 use super::facts as f;
-use super::{Claim, Effect, Fact, LockMode, RelationKind, alter_table, safe};
+use super::{Claim, Effect, Fact, Known, LockMode, RelationKind, alter_table, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
 
@@ -15,6 +15,8 @@ pub(super) struct Reader<'r> {
     base: usize,
     /// The server's major version.
     pub(super) version: u32,
+    /// What ran before.
+    pub(super) known: &'r Known,
     found: &'r mut Vec<Effect>,
 }
 
@@ -36,8 +38,8 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn read(words: Words<'_>, text: &str, version: u32, found: &mut Vec<Effect>) {
-    let mut reader = Reader { text, base: words.start().unwrap_or_default(), version, found };
+pub(super) fn read(words: Words<'_>, text: &str, version: u32, known: &Known, found: &mut Vec<Effect>) {
+    let mut reader = Reader { text, base: words.start().unwrap_or_default(), version, known, found };
     let mut rest = words;
     rest.skip();
     match words.word().unwrap_or_default().to_ascii_uppercase().as_str() {
@@ -133,6 +135,7 @@ fn create_table(mut words: Words<'_>, reader: &mut Reader<'_>) {
     if words.eat_all(&["PARTITION", "OF"]) {
         let at = words;
         if let Some(parent) = words.name() {
+            default_partition(&parent, words, at, reader);
             reader.put(&f::PARTITION_OF, parent, Table, at);
         }
     }
@@ -143,6 +146,14 @@ fn create_table(mut words: Words<'_>, reader: &mut Reader<'_>) {
                 reader.put(&f::REFERENCED, table, Table, start);
             }
         }
+    }
+}
+
+/// The partition that may hold rows of a new one; the words start behind the names.
+pub(super) fn default_partition(parent: &TableName, words: Words<'_>, at: Words<'_>, reader: &mut Reader<'_>) {
+    let default = reader.known.default_of(parent).filter(|_| words.have(&["FOR", "VALUES"]));
+    if let Some(default) = default.cloned() {
+        reader.put(&f::DEFAULT_PARTITION, default, Table, at);
     }
 }
 

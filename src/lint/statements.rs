@@ -12,7 +12,7 @@ use super::queue::Queue;
 use super::session::Session;
 use super::source::Source;
 use super::{Options, refused, squawk};
-use crate::effects::{Effect, RelationKind, effects};
+use crate::effects::{Effect, Known, RelationKind, effects_knowing};
 use crate::migrations::script::{Found, Judgement, Words, walk};
 use crate::migrations::{Migration, ReadError};
 use crate::settings::{Atomicity, TableName};
@@ -21,6 +21,8 @@ use crate::settings::{Atomicity, TableName};
 pub(super) struct Release<'o> {
     options: &'o Options,
     new_tables: NewTables,
+    /// Domains and default partitions, of older files too.
+    known: Known,
     /// Tables with a constraint that the release has validated: SET NOT NULL finds that there is no NULL.
     validated: HashSet<TableName>,
     batch: Batch,
@@ -52,6 +54,7 @@ impl<'o> Release<'o> {
         Release {
             options,
             new_tables: NewTables::default(),
+            known: Known::default(),
             validated: HashSet::new(),
             batch: Batch::new(options.version),
             unread: 0,
@@ -65,6 +68,7 @@ impl<'o> Release<'o> {
         walk(Migration::statements_text(&text), migration.drizzle().is_some(), |found| {
             if let Found::Statement(words, _) = found {
                 self.new_tables.note(words);
+                self.known.note(words);
             }
         });
         Ok(())
@@ -124,7 +128,7 @@ impl<'o> Release<'o> {
     }
 
     fn statement(&mut self, at: Where<'_>, words: Words<'_>, text: &str, findings: &mut Vec<Finding>) {
-        let all = effects(text, self.options.version);
+        let all = effects_knowing(text, self.options.version, &self.known);
         let named = !all.is_empty();
         let existing: Vec<Effect> = all.into_iter().filter(|effect| self.matters(effect)).collect();
         let validated = existing.iter().filter(|effect| effect.fact.name == "VALIDATE");
@@ -141,5 +145,6 @@ impl<'o> Release<'o> {
             findings.extend(squawk::findings(at, text, self.options.version, &existing, &mut self.unread));
         }
         self.new_tables.note(words);
+        self.known.note(words);
     }
 }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use schemagate::effects::{Blocks, Claim, Effect, Example, FACTS, Fact, LockMode, RelationKind, effects};
+use schemagate::effects::{
+    Blocks, Claim, Effect, Example, FACTS, Fact, Known, LockMode, RelationKind, effects, effects_knowing,
+};
 
 use crate::support::connection::Connection;
 use crate::support::database::Database;
@@ -66,6 +68,14 @@ fn observe(session: &mut Connection, sql: &str) -> Result<BTreeMap<String, Seen>
         Seen { lock, rewritten: now.is_some_and(|now| now.0 != file), read: now.is_some_and(|now| now.1 > scans) }
     };
     Ok(before.into_iter().map(|(name, was)| (name, seen(was))).collect())
+}
+
+/// What is claimed of an example, behind what makes ready for it.
+fn claims(example: &Example, version: u32) -> Vec<Effect> {
+    let mut known = Known::default();
+    known.note_all(FIXTURE);
+    known.note_all(example.before);
+    effects_knowing(example.sql, version, &known)
 }
 
 fn contradicts(claim: Claim, seen: bool) -> bool {
@@ -141,7 +151,7 @@ fn every_fact_is_what_the_server_does() {
             continue;
         }
         fixture(&mut session, example);
-        let claimed = effects(example.sql, version);
+        let claimed = claims(example, version);
         let mut complain = |what: String| wrong.push(format!("{}: {}: {what}", fact.name, example.sql));
         let seen = match observe(&mut session, example.sql) {
             Ok(seen) => seen,
@@ -165,7 +175,7 @@ fn what_runs_outside_a_transaction_asks_for_the_lock_that_is_claimed() {
     for (fact, example) in examples().filter(|(_, example)| outside(example.sql)) {
         fixture(&mut session, example);
         let version = version(&mut session);
-        let claimed = effects(example.sql, version);
+        let claimed = claims(example, version);
         let expected = claimed.iter().map(|effect| effect.lock).max().unwrap();
         // It lets ACCESS SHARE through, with which some statements begin.
         session.execute("begin; lock table t, p in share update exclusive mode");
@@ -205,7 +215,7 @@ fn what_may_happen_or_not_does_both() {
         for example in fact.examples.iter().filter(|example| example.since <= version) {
             fixture(&mut session, example);
             let seen = observe(&mut session, example.sql).unwrap();
-            let claimed = effects(example.sql, version);
+            let claimed = claims(example, version);
             let of_fact = claimed.iter().find(|effect| std::ptr::eq(effect.fact, *fact)).unwrap();
             let seen = seen[of_fact.relation.table()];
             both[usize::from(seen.rewritten || seen.read)] = true;
@@ -267,7 +277,7 @@ fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
     let version = version(&mut session);
     let mut seen = Vec::new();
     for (fact, example) in examples().filter(|(_, example)| (example.since..=example.until).contains(&version)) {
-        let found = effects(example.sql, version);
+        let found = claims(example, version);
         let [Effect { safe: Some(safe), .. }] =
             &found.iter().filter(|effect| effect.safe.is_some()).collect::<Vec<_>>()[..]
         else {
