@@ -35,7 +35,8 @@ fn action(at: Words<'_>, table: &TableName, reader: &mut Reader<'_>) {
         }
         "CLUSTER" | "RESET" => &f::STORAGE_PARAMETER,
         "SET" if words.is("SCHEMA") => &f::RENAME,
-        "SET" if words.is_any(&["LOGGED", "UNLOGGED"]) => &f::SET_LOGGED,
+        "SET" if words.is("LOGGED") => &f::SET_LOGGED,
+        "SET" if words.is("UNLOGGED") => &f::SET_UNLOGGED,
         "SET" if words.is("TABLESPACE") => &f::SET_TABLESPACE,
         "SET" if words.is("ACCESS") => &f::ACCESS_METHOD,
         "SET" if words.token() == "(" || words.is("WITHOUT") => &f::STORAGE_PARAMETER,

@@ -18,6 +18,8 @@ pub use facts::{Example, FACTS, Fact};
 pub use known::Known;
 pub use lock::{Blocks, LockMode};
 pub(crate) use safe::name as quoted;
+pub(crate) use statement::explained;
+pub(crate) use volatile::calls_unknown;
 
 /// The oldest major version that is supported, and the newest that the facts were held against.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 14..=18;
@@ -42,6 +44,8 @@ pub enum RelationKind {
     Index,
     /// A materialized view.
     MaterializedView,
+    /// A view, which holds no rows itself.
+    View,
 }
 
 /// One effect of a statement on one relation.
@@ -81,6 +85,19 @@ impl Effect {
     pub fn relation_words(&self) -> String {
         let of = if self.kind == RelationKind::Index { "the table of " } else { "" };
         format!("{of}{}", self.relation)
+    }
+
+    /// The lock for people: on what, and who waits for it.
+    pub fn lock_words(&self) -> String {
+        if self.fact.name == "REINDEX_INDEX" {
+            let Effect { relation, .. } = self;
+            return format!(
+                "SHARE on the table of {relation}, which blocks writes, and ACCESS EXCLUSIVE on {relation} itself, for which \
+                 reads of the table wait that are planned anew"
+            );
+        }
+        let blocks = self.lock.blocks().words().replacen("blocks", "which blocks", 1);
+        format!("{} on {}, {blocks}", self.lock.name(), self.relation_words())
     }
 
     /// Says whether it may take the longer the larger the relation is, while others wait.

@@ -56,12 +56,7 @@ fn finding(at: Where<'_>, rule: &'static Rule, effect: &Effect) -> Finding {
 /// The lock, how long it is held, and who waits.
 pub(super) fn lock_words(at: Where<'_>, effect: &Effect) -> String {
     let until = if at.transactional { "until the batch is committed" } else { "until the statement ends" };
-    format!(
-        "{} on {}, {}, {until}",
-        effect.lock.name(),
-        effect.relation_words(),
-        effect.lock.blocks().words().replacen("blocks", "which blocks", 1)
-    )
+    format!("{}, {until}", effect.lock_words())
 }
 
 #[cfg(test)]
@@ -87,6 +82,7 @@ mod tests {
              alter table d alter column x set not null;\nalter table e add constraint k unique (x);\n"
         )]));
         assert_eq!(rules_of("reindex table t"), ["blocking-index-build"]);
+        insta::assert_snapshot!(told(&[("V1__a.sql", "reindex index shop.i;")]));
     }
 
     #[test]

@@ -141,6 +141,11 @@ impl NewTables {
         self.path.meant(name).iter().any(|full| self.indexes.contains(full))
     }
 
+    /// Says whether an older file has created it.
+    pub(super) fn has_older(&self, name: &TableName) -> bool {
+        self.path.meant(name).iter().any(|full| self.older.contains(full))
+    }
+
     /// Says whether the release creates it.
     pub(super) fn has(&self, name: &TableName) -> bool {
         self.found(name).is_some()

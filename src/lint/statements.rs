@@ -122,7 +122,13 @@ impl<'o> Release<'o> {
         let not_null = effect.fact.name == "SET_NOT_NULL" && self.validated.contains(&effect.relation);
         let new = match effect.kind {
             RelationKind::Index => self.new_tables.has_index(&effect.relation),
-            RelationKind::Table | RelationKind::MaterializedView => self.new_tables.has(&effect.relation),
+            // Where older files are not known, neither is whether there is one to be replaced.
+            RelationKind::View if effect.fact.name == "REPLACE_VIEW" && self.options.since.is_some() => {
+                !self.new_tables.has_older(&effect.relation)
+            }
+            RelationKind::Table | RelationKind::MaterializedView | RelationKind::View => {
+                self.new_tables.has(&effect.relation)
+            }
         };
         !not_null && !new
     }
@@ -136,7 +142,7 @@ impl<'o> Release<'o> {
         let dangers = danger::findings(at, &existing);
         if at.transactional {
             let found = !dangers.is_empty();
-            findings.extend(self.batch.queue.statement(at, words, &existing, found));
+            findings.extend(self.batch.queue.statement(at, words, &existing, found, &self.new_tables));
             findings.extend(self.batch.enums.statement(words, at.source, at.start));
         }
         findings.extend(dangers);

@@ -41,7 +41,7 @@ fn version(session: &mut Connection) -> u32 {
 fn relations(session: &mut Connection) -> BTreeMap<String, (String, String, i64)> {
     let rows = session.query_strings(
         "select relname, oid, pg_relation_filenode(oid), pg_stat_get_xact_numscans(oid) from pg_class
-         where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm', 'i')",
+         where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm', 'i', 'v')",
     );
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
     rows.iter().map(|row| (text(&row[0]), (text(&row[1]), text(&row[2]), text(&row[3]).parse().unwrap_or(0)))).collect()
@@ -115,8 +115,16 @@ fn compare(claimed: &[Effect], seen: &BTreeMap<String, Seen>, complain: &mut imp
 /// What is not claimed must not be there either.
 fn unclaimed(claimed: &[Effect], seen: &BTreeMap<String, Seen>, complain: &mut impl FnMut(String)) {
     // These lock the table of the index, the partition that leaves, what goes with the dropped table, and indexes.
-    let wider =
-        ["DROP_INDEX", "REINDEX_INDEX", "REINDEX_TABLE", "DETACH_PARTITION", "DROP_TABLE", "CLUSTER", "SET_LOGGED"];
+    let wider = [
+        "DROP_INDEX",
+        "REINDEX_INDEX",
+        "REINDEX_TABLE",
+        "DETACH_PARTITION",
+        "DROP_TABLE",
+        "CLUSTER",
+        "SET_LOGGED",
+        "SET_UNLOGGED",
+    ];
     if claimed.iter().any(|effect| wider.contains(&effect.fact.name)) {
         return;
     }
@@ -312,4 +320,22 @@ fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
     {
         assert!(seen.contains(name), "{name}: {seen:?}");
     }
+}
+
+#[test]
+fn a_reindex_of_one_index_keeps_writers_and_new_plans_waiting() {
+    let database = Database::new();
+    let (mut session, mut other) = (database.connect(), database.connect());
+    session.execute(FIXTURE);
+    other.execute(
+        "set lock_timeout = '20ms'; set plan_cache_mode = force_generic_plan; prepare known as select count(*) from t",
+    );
+    other.execute("execute known");
+    session.execute("begin; reindex index t_a_idx");
+    let locks = "select relation::regclass || ' ' || mode from pg_locks where pid = pg_backend_pid()
+                 and relation in ('t'::regclass, 't_a_idx'::regclass) and mode <> 'AccessShareLock' order by 1";
+    assert_eq!(session.column(locks), ["t ShareLock", "t_a_idx AccessExclusiveLock"]);
+    other.try_query("update t set a = 1").expect_err("writers wait");
+    other.try_query("select b from t").expect_err("readers wait, whichever index they would use");
+    other.execute("execute known");
 }
