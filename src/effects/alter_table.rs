@@ -2,7 +2,7 @@
 
 use super::alter_column;
 use super::facts as f;
-use super::statement::Reader;
+use super::statement::{Reader, default_partition};
 use super::{Fact, RelationKind::Table, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
@@ -35,7 +35,8 @@ fn action(at: Words<'_>, table: &TableName, reader: &mut Reader<'_>) {
         }
         "CLUSTER" | "RESET" => &f::STORAGE_PARAMETER,
         "SET" if words.is("SCHEMA") => &f::RENAME,
-        "SET" if words.is_any(&["LOGGED", "UNLOGGED"]) => &f::SET_LOGGED,
+        "SET" if words.is("LOGGED") => &f::SET_LOGGED,
+        "SET" if words.is("UNLOGGED") => &f::SET_UNLOGGED,
         "SET" if words.is("TABLESPACE") => &f::SET_TABLESPACE,
         "SET" if words.is("ACCESS") => &f::ACCESS_METHOD,
         "SET" if words.token() == "(" || words.is("WITHOUT") => &f::STORAGE_PARAMETER,
@@ -54,6 +55,7 @@ fn partition(at: Words<'_>, mut words: Words<'_>, first: &str, table: &TableName
     if first == "ATTACH" {
         reader.put(&f::ATTACH_PARTITION, table.clone(), Table, at);
         reader.put(&f::ATTACHED, part, Table, name_at);
+        default_partition(table, words, at, reader);
     } else if words.is_any(&["CONCURRENTLY", "FINALIZE"]) {
         reader.put(&f::DETACH_CONCURRENTLY, table.clone(), Table, at);
     } else {

@@ -74,6 +74,9 @@ macro_rules! facts {
 
 const CHECKED: &str =
     "alter table t add constraint k check (b is not null) not valid; alter table t validate constraint k";
+const REST: &str = "create table rest partition of p default; insert into rest values (500)";
+const REST_CHECKED: &str = "create table rest partition of p default; insert into rest values (500);
+    alter table rest add constraint k check (id is not null and id >= 200)";
 
 facts! {
     ADD_COLUMN = AccessExclusive, rewrite No, scan No, "changes the catalogue alone",
@@ -104,6 +107,14 @@ facts! {
         "the column is computed for every row and stored, so the whole table is written anew",
         [on("alter table t add column x int generated always as (id + 1) stored")]
         better [since(18, "alter table t add column x int generated always as (id + 1) virtual")];
+    ADD_COLUMN_DOMAIN = AccessExclusive, rewrite Yes, scan Yes,
+        "the constraint of the domain is checked for every row, and the whole table written anew",
+        [on("alter table t add column x positive"), on("alter table t add x positive default 1 not null"),
+         after("create domain due as date not null", "alter table t add column x due default now()"),
+         after("create domain above as positive", "alter table t add column x public.above"),
+         after("create domain plain as int; alter domain plain add check (value < 9)", "alter table t add column x plain")]
+        better [after("create domain plain as int", "alter table t add column x plain"),
+                on("alter table t add column x positive[]"), on("alter table t add column x int")];
     ADD_COLUMN_UNIQUE = AccessExclusive, rewrite No, scan Yes, "builds the index of the constraint over every row",
         [on("alter table t add column x int unique"),
          on("alter table t add x int check (x > 0) unique references parent")] better [on("alter table t add column x int")];
@@ -181,6 +192,7 @@ facts! {
         [after("alter table t add constraint k check (a > 0)", "alter table t drop constraint k")] better [];
     RENAME = AccessExclusive, rewrite No, scan No, "changes the catalogue alone",
         [on("alter table t rename column a to z"), on("alter table t rename to z"), on("alter table t rename a to z"),
+         after("create trigger g before insert on t for each row execute function touched()", "alter trigger g on t rename to h"),
          on("alter table if exists t set schema other"), on("alter table t owner to current_user"),
          after("alter table t add constraint k check (a > 0)", "alter table t rename constraint k to l")] better [];
     TRIGGER_STATE = ShareRowExclusive, rewrite No, scan No, "changes the catalogue alone",
@@ -190,9 +202,12 @@ facts! {
          on("alter table t force row level security")] better [];
     STORAGE_PARAMETER = ShareUpdateExclusive, rewrite No, scan No, "changes the catalogue alone",
         [on("alter table t set (fillfactor = 70)"), on("alter table t reset (autovacuum_enabled)"),
-         on("alter table t cluster on t_pkey"), on("alter table t set without cluster")] better [];
-    SET_LOGGED = AccessExclusive, rewrite Yes, scan Yes, "the whole table is written anew, and to the write-ahead log",
-        [after("alter table child set unlogged", "alter table child set logged"), on("alter table child set unlogged")] better [];
+         on("alter materialized view mv set (fillfactor = 70)"), on("alter table t cluster on t_pkey"), on("alter table t set without cluster")] better [];
+    SET_LOGGED = AccessExclusive, rewrite Yes, scan Yes,
+        "the whole table, with its indexes, is written anew, and to the write-ahead log",
+        [after("alter table child set unlogged", "alter table child set logged")] better [];
+    SET_UNLOGGED = AccessExclusive, rewrite Yes, scan Yes, "the whole table, with its indexes, is written anew",
+        [on("alter table child set unlogged")] better [];
     ACCESS_METHOD = AccessExclusive, rewrite Yes, scan Yes, "the whole table is written anew",
         [since_after(15, "create access method heap2 type table handler heap_tableam_handler", "alter table t set access method heap2")]
         better [];
@@ -210,6 +225,12 @@ facts! {
     PARTITION_OF = AccessExclusive, rewrite No, scan No, "the new partition is made known to the partitioned table",
         [on("create table p2 partition of p for values from (100) to (200)")]
         better [];
+    DEFAULT_PARTITION = AccessExclusive, rewrite No, scan Perhaps,
+        "every row of the default partition is read to see that none belongs in the new one, unless a valid CHECK says so already",
+        [after(REST, "create table p2 partition of p for values from (100) to (200)"),
+         after(REST, "alter table p attach partition part for values from (100) to (200)"),
+         after(REST_CHECKED, "create table p2 partition of p for values from (100) to (200)")]
+        better [on("create table p2 partition of p for values from (100) to (200)")];
     CREATE_INDEX = Share, rewrite No, scan Yes, "reads every row to build the index",
         [on("create index i on t (a)"), on("create unique index if not exists i on only t using btree (a)")]
         better [on("create index concurrently i on t (a)")];
@@ -225,12 +246,24 @@ facts! {
     REINDEX_TABLE = Share, rewrite No, scan Yes,
         "builds every index anew; the old ones are locked against readers meanwhile",
         [on("reindex table t")] better [on("reindex table concurrently t")];
-    REINDEX_INDEX = AccessExclusive, rewrite Yes, scan No, "builds the index anew; the table is locked against writers meanwhile",
+    REINDEX_INDEX = AccessExclusive, rewrite Yes, scan No,
+        "builds the index anew; its table is locked against writers meanwhile, and readers that plan a query wait for the index",
         [on("reindex index t_a_idx")] better [on("reindex index concurrently t_a_idx")];
     REINDEX_CONCURRENTLY = ShareUpdateExclusive, rewrite No, scan Perhaps, "builds the indexes anew beside the old ones",
         [on("reindex table concurrently t"), on("reindex index concurrently t_a_idx")] better [];
     DROP_TABLE = AccessExclusive, rewrite No, scan No, "removes the table",
         [on("drop table part"), on("drop table if exists part, child cascade")] better [];
+    DROP_VIEW = AccessExclusive, rewrite No, scan No, "removes the view",
+        [on("drop view v"), on("drop view if exists public.v cascade"), on("drop materialized view mv")] better [];
+    ALTER_VIEW = AccessExclusive, rewrite No, scan No, "changes the catalogue alone",
+        [on("alter view v rename to w"), on("alter view if exists v alter column a set default 1"),
+         on("alter view v set (security_barrier)"), on("alter view v set schema other"),
+         on("alter materialized view mv rename to w"), on("alter materialized view if exists mv rename column a to z"),
+         on("alter materialized view mv owner to current_user")] better [];
+    REPLACE_VIEW = AccessExclusive, rewrite No, scan No, "changes the catalogue alone",
+        [on("create or replace view v as select id, 2 as a from t2")] better [];
+    COPY_FROM = RowExclusive, rewrite No, scan No, "adds rows",
+        [on("copy t (id) from program 'echo 1000'")] better [];
     TRUNCATE = AccessExclusive, rewrite No, scan No, "empties the table",
         [on("truncate child"), on("truncate table only child restart identity")] better [];
     CLUSTER = AccessExclusive, rewrite Yes, scan Perhaps, "the whole table, with its indexes, is written anew",
@@ -252,16 +285,24 @@ facts! {
     COMMENT_ON = ShareUpdateExclusive, rewrite No, scan No, "changes the catalogue alone",
         [on("comment on table t is 'x'"), on("comment on column t.a is 'x'")] better [];
     UPDATE_ALL = RowExclusive, rewrite No, scan Yes, "every row is written anew, and stays locked until the transaction ends",
-        [on("update t set a = 1"), on("delete from part")] better [];
+        [on("update t set a = 1"), on("delete from part"),
+         on("with x as (update t set a = 1 returning id) select * from x"), on("explain analyze update t set a = 1"),
+         on("explain (analyze, verbose) delete from part")] better [];
     UPDATE = RowExclusive, rewrite No, scan Perhaps, "the rows stay locked until the transaction ends",
-        [on("update only t set a = 1 where id = 1"), on("delete from t where a > 100"), on("update t x set a = 2 where x.b is null"),
+        [on("update only t set a = 1 where id = 1"), on("delete from t where a > 100"),
+         on("with x as (delete from t where id in (select id from parent) returning id) select * from x"), on("update t x set a = 2 where x.b is null"),
          since(15, "merge into t using parent on parent.id = t.id when matched then delete")] better [];
     INSERT = RowExclusive, rewrite No, scan No, "adds rows",
-        [on("insert into t (id) values (1000)"), on("insert into t (id, a) select 1000 + id, 1 from parent")] better [];
+        [on("insert into t (id) values (1000)"), on("insert into t (id, a) select 1000 + id, 1 from parent"),
+         on("with x as (select 1000 as id) insert into t (id) select id from x")] better [];
     LOCK_TABLE = AccessExclusive, rewrite No, scan No, "nothing else; the lock stays until the transaction ends",
         [on("lock table t"), on("lock t in access exclusive mode")] better [];
     LOCK_TABLE_SHARE = Share, rewrite No, scan No, "nothing else; the lock stays until the transaction ends",
         [on("lock table t in share mode")] better [];
+    LOCK_TABLE_SHARE_ROW = ShareRowExclusive, rewrite No, scan No, "nothing else; the lock stays until the transaction ends",
+        [on("lock table t in share row exclusive mode")] better [];
+    LOCK_TABLE_EXCLUSIVE = Exclusive, rewrite No, scan No, "nothing else; the lock stays until the transaction ends",
+        [on("lock table only t in exclusive mode nowait"), on("lock t in Exclusive mode")] better [];
     ADD_INHERITANCE = AccessExclusive, rewrite No, scan No, "changes the catalogue alone",
         [on("alter table child2 inherit t2")] better [];
     SET_TABLESPACE = AccessExclusive, rewrite Yes, scan No, "the whole table is copied to the other tablespace",

@@ -5,6 +5,7 @@
 mod alter_column;
 mod alter_table;
 mod facts;
+mod known;
 mod lock;
 mod safe;
 mod statement;
@@ -14,8 +15,11 @@ use crate::migrations::script::{Found, walk};
 use crate::settings::TableName;
 
 pub use facts::{Example, FACTS, Fact};
+pub use known::Known;
 pub use lock::{Blocks, LockMode};
 pub(crate) use safe::name as quoted;
+pub(crate) use statement::explained;
+pub(crate) use volatile::calls_unknown;
 
 /// The oldest major version that is supported, and the newest that the facts were held against.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 14..=18;
@@ -40,6 +44,8 @@ pub enum RelationKind {
     Index,
     /// A materialized view.
     MaterializedView,
+    /// A view, which holds no rows itself.
+    View,
 }
 
 /// One effect of a statement on one relation.
@@ -81,6 +87,19 @@ impl Effect {
         format!("{of}{}", self.relation)
     }
 
+    /// The lock for people: on what, and who waits for it.
+    pub fn lock_words(&self) -> String {
+        if self.fact.name == "REINDEX_INDEX" {
+            let Effect { relation, .. } = self;
+            return format!(
+                "SHARE on the table of {relation}, which blocks writes, and ACCESS EXCLUSIVE on {relation} itself, for which \
+                 reads of the table wait that are planned anew"
+            );
+        }
+        let blocks = self.lock.blocks().words().replacen("blocks", "which blocks", 1);
+        format!("{} on {}, {blocks}", self.lock.name(), self.relation_words())
+    }
+
     /// Says whether it may take the longer the larger the relation is, while others wait.
     pub fn blocks_long(&self) -> bool {
         // Nobody writes to a materialized view but those who refresh it.
@@ -92,13 +111,18 @@ impl Effect {
 /// Gives the effects of a statement, or of the first of several, on a server of this major version. Empty where nothing
 /// is known of it, as of a `DO` block or a function that is called.
 pub fn effects(sql_statement: &str, version: u32) -> Vec<Effect> {
+    effects_knowing(sql_statement, version, &Known::default())
+}
+
+/// The same behind statements that ran before.
+pub fn effects_knowing(sql_statement: &str, version: u32, known: &Known) -> Vec<Effect> {
     let mut found = Vec::new();
     let mut first = true;
     walk(sql_statement, false, |piece| {
         let Found::Statement(words, range) = piece else { return };
         if std::mem::take(&mut first) {
             let text = sql_statement.get(range).unwrap_or_default();
-            statement::read(words, text, version, &mut found);
+            statement::read(words, text, version, known, &mut found);
         }
     });
     found

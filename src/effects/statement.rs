@@ -1,11 +1,11 @@
 //! Reads one statement. In: its words. Out: effects, one for each relation and action. Knows the facts by name alone.
 
 use super::facts as f;
-use super::{Claim, Effect, Fact, LockMode, RelationKind, alter_table, safe};
+use super::{Claim, Effect, Fact, Known, LockMode, RelationKind, alter_table, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
 
-use RelationKind::{Index, MaterializedView, Table};
+use RelationKind::{Index, MaterializedView, Table, View};
 
 /// Where the effects of one statement go.
 pub(super) struct Reader<'r> {
@@ -15,6 +15,8 @@ pub(super) struct Reader<'r> {
     base: usize,
     /// The server's major version.
     pub(super) version: u32,
+    /// What ran before.
+    pub(super) known: &'r Known,
     found: &'r mut Vec<Effect>,
 }
 
@@ -36,22 +38,29 @@ impl Reader<'_> {
     }
 }
 
-pub(super) fn read(words: Words<'_>, text: &str, version: u32, found: &mut Vec<Effect>) {
-    let mut reader = Reader { text, base: words.start().unwrap_or_default(), version, found };
+pub(super) fn read(words: Words<'_>, text: &str, version: u32, known: &Known, found: &mut Vec<Effect>) {
+    let mut reader = Reader { text, base: words.start().unwrap_or_default(), version, known, found };
+    statement(words, &mut reader);
+}
+
+fn statement(words: Words<'_>, reader: &mut Reader<'_>) {
     let mut rest = words;
     rest.skip();
     match words.word().unwrap_or_default().to_ascii_uppercase().as_str() {
-        "ALTER" => alter(rest, &mut reader),
-        "CREATE" => create(words, rest, &mut reader),
-        "DROP" => drop(rest, &mut reader),
-        "REINDEX" => reindex(rest, &mut reader),
-        "TRUNCATE" => truncate(rest, &mut reader),
-        "CLUSTER" => cluster(rest, &mut reader),
-        "VACUUM" | "ANALYZE" | "ANALYSE" => vacuum(words, &mut reader),
-        "REFRESH" => refresh(rest, &mut reader),
-        "COMMENT" => comment(rest, &mut reader),
-        "UPDATE" | "DELETE" | "INSERT" | "MERGE" => change(words, &mut reader),
-        "LOCK" => lock(rest, &mut reader),
+        "ALTER" => alter(rest, reader),
+        "CREATE" => create(words, rest, reader),
+        "DROP" => drop(rest, reader),
+        "REINDEX" => reindex(rest, reader),
+        "TRUNCATE" => truncate(rest, reader),
+        "CLUSTER" => cluster(rest, reader),
+        "VACUUM" | "ANALYZE" | "ANALYSE" => vacuum(words, reader),
+        "REFRESH" => refresh(rest, reader),
+        "COMMENT" => comment(rest, reader),
+        "UPDATE" | "DELETE" | "INSERT" | "MERGE" => change(words, reader),
+        "WITH" => with(rest, reader),
+        "EXPLAIN" => explained(words).into_iter().for_each(|words| statement(words, reader)),
+        "COPY" => copy(rest, reader),
+        "LOCK" => lock(rest, reader),
         _ => {}
     }
 }
@@ -63,6 +72,15 @@ fn alter(mut words: Words<'_>, reader: &mut Reader<'_>) {
     if words.eat("POLICY") {
         return on_table(words, &f::DROP_TRIGGER, reader);
     }
+    if words.eat("TRIGGER") && words.have(&["RENAME", "TO"]) {
+        return on_table(words, &f::RENAME, reader);
+    }
+    if words.eat("VIEW") {
+        return alter_view(words, View, reader);
+    }
+    if words.eat_all(&["MATERIALIZED", "VIEW"]) {
+        return alter_view(words, MaterializedView, reader);
+    }
     if words.eat("INDEX") {
         words.eat_all(&["IF", "EXISTS"]);
         let at = words;
@@ -73,8 +91,29 @@ fn alter(mut words: Words<'_>, reader: &mut Reader<'_>) {
     }
 }
 
+fn alter_view(mut words: Words<'_>, kind: RelationKind, reader: &mut Reader<'_>) {
+    words.eat_all(&["IF", "EXISTS"]);
+    let at = words;
+    let Some(view) = words.name() else { return };
+    let mut parameter = words;
+    let parameter = parameter.eat_any(&["SET", "RESET"]) && parameter.token() == "(";
+    let owned = words.is_any(&["RENAME", "OWNER"]) || words.have(&["SET", "SCHEMA"]);
+    if kind == View || owned {
+        reader.put(&f::ALTER_VIEW, view, kind, at);
+    } else if parameter || words.is("CLUSTER") {
+        reader.put(&f::STORAGE_PARAMETER, view, kind, at);
+    }
+}
+
 fn create(all: Words<'_>, mut words: Words<'_>, reader: &mut Reader<'_>) {
-    words.eat_all(&["OR", "REPLACE"]);
+    let replace = words.eat_all(&["OR", "REPLACE"]);
+    let mut view = words;
+    view.eat_any(&["TEMP", "TEMPORARY"]);
+    view.eat("RECURSIVE");
+    if replace && view.eat("VIEW") {
+        let at = view;
+        return view.name().into_iter().for_each(|name| reader.put(&f::REPLACE_VIEW, name, View, at));
+    }
     let unique = words.eat("UNIQUE");
     if words.eat("INDEX") {
         return create_index(all, words, reader);
@@ -133,6 +172,7 @@ fn create_table(mut words: Words<'_>, reader: &mut Reader<'_>) {
     if words.eat_all(&["PARTITION", "OF"]) {
         let at = words;
         if let Some(parent) = words.name() {
+            default_partition(&parent, words, at, reader);
             reader.put(&f::PARTITION_OF, parent, Table, at);
         }
     }
@@ -143,6 +183,14 @@ fn create_table(mut words: Words<'_>, reader: &mut Reader<'_>) {
                 reader.put(&f::REFERENCED, table, Table, start);
             }
         }
+    }
+}
+
+/// The partition that may hold rows of a new one; the words start behind the names.
+pub(super) fn default_partition(parent: &TableName, words: Words<'_>, at: Words<'_>, reader: &mut Reader<'_>) {
+    let default = reader.known.default_of(parent).filter(|_| words.have(&["FOR", "VALUES"]));
+    if let Some(default) = default.cloned() {
+        reader.put(&f::DEFAULT_PARTITION, default, Table, at);
     }
 }
 
@@ -163,7 +211,9 @@ fn drop(mut words: Words<'_>, reader: &mut Reader<'_>) {
         let concurrently = words.eat("CONCURRENTLY");
         (if concurrently { &f::DROP_INDEX_CONCURRENTLY } else { &f::DROP_INDEX }, Index)
     } else if words.eat_all(&["MATERIALIZED", "VIEW"]) {
-        (&f::DROP_TABLE, MaterializedView)
+        (&f::DROP_VIEW, MaterializedView)
+    } else if words.eat("VIEW") {
+        (&f::DROP_VIEW, View)
     } else if words.eat("TABLE") {
         (&f::DROP_TABLE, Table)
     } else {
@@ -276,6 +326,46 @@ fn qualifier(words: &mut Words<'_>) -> Option<TableName> {
     Some(TableName::new(parts.pop().as_deref(), &table))
 }
 
+/// What an `EXPLAIN` runs: with `ANALYZE` the statement itself.
+pub(crate) fn explained<'a>(mut words: Words<'a>) -> Option<Words<'a>> {
+    if !words.eat("EXPLAIN") {
+        return Some(words);
+    }
+    let options = words.eat_parenthesis();
+    let mut runs = options.and_then(|options| options.option_off("ANALYZE")) == Some(false);
+    while words.is_any(&["ANALYZE", "ANALYSE", "VERBOSE"]) {
+        runs |= !words.is("VERBOSE");
+        words.skip();
+    }
+    runs.then_some(words)
+}
+
+/// The statements that change rows, inside the parentheses and behind them.
+fn with(words: Words<'_>, reader: &mut Reader<'_>) {
+    let mut before = "";
+    for words in words.everywhere() {
+        // `DO UPDATE`, `FOR UPDATE` and `THEN DELETE` are none.
+        let starts = matches!(std::mem::replace(&mut before, words.token()), "(" | ")");
+        if starts && words.is_any(&["UPDATE", "DELETE", "INSERT", "MERGE"]) {
+            change(words, reader);
+        }
+    }
+}
+
+fn copy(mut words: Words<'_>, reader: &mut Reader<'_>) {
+    let at = words;
+    let table = words.name();
+    words.eat_parenthesis();
+    if let Some(table) = table.filter(|_| words.is("FROM")) {
+        reader.put(&f::COPY_FROM, table, Table, at);
+    }
+}
+
+/// Says whether a keyword stands in the same parentheses.
+fn has(words: Words<'_>, keywords: &[&str]) -> bool {
+    words.level().any(|mut words| words.eat_all(keywords))
+}
+
 fn change(words: Words<'_>, reader: &mut Reader<'_>) {
     let mut rest = words;
     let insert = rest.eat("INSERT");
@@ -291,9 +381,9 @@ fn change(words: Words<'_>, reader: &mut Reader<'_>) {
         &f::INSERT
     } else if merge
         || words.is_cut()
-        || words.have(&["WHERE"])
-        || words.have(&["USING"])
-        || words.have(&["FROM"]) && !words.is("DELETE")
+        || has(words, &["WHERE"])
+        || has(words, &["USING"])
+        || has(words, &["FROM"]) && !words.is("DELETE")
     {
         &f::UPDATE
     } else {
@@ -312,7 +402,9 @@ fn lock(mut words: Words<'_>, reader: &mut Reader<'_>) {
     });
     let fact = match mode {
         LockMode::AccessExclusive => &f::LOCK_TABLE,
-        LockMode::Share | LockMode::ShareRowExclusive | LockMode::Exclusive => &f::LOCK_TABLE_SHARE,
+        LockMode::Exclusive => &f::LOCK_TABLE_EXCLUSIVE,
+        LockMode::ShareRowExclusive => &f::LOCK_TABLE_SHARE_ROW,
+        LockMode::Share => &f::LOCK_TABLE_SHARE,
         // Weaker ones block neither reads nor writes.
         _ => return,
     };

@@ -50,6 +50,18 @@ pub(super) fn volatile(value: Words<'_>) -> Claim {
     claim
 }
 
+/// Whether a function is called of which nothing is known: it may do anything, or give any number of rows.
+pub(crate) fn calls_unknown(words: Words<'_>) -> bool {
+    const KEYWORDS: &[&str] =
+        &["all", "any", "decimal", "exists", "filter", "numeric", "over", "some", "using", "values", "varchar"];
+    let mut before = "";
+    words.everywhere().any(|words| {
+        let behind = std::mem::replace(&mut before, words.token());
+        let name = called(words).filter(|_| behind != ":" && behind != ".");
+        name.is_some_and(|name| of_function(&name) == Claim::Perhaps && !KEYWORDS.contains(&name.as_str()))
+    })
+}
+
 fn called(mut words: Words<'_>) -> Option<String> {
     let name = words.name()?;
     (words.token() == "(").then(|| name.table().to_owned())

@@ -56,17 +56,12 @@ fn finding(at: Where<'_>, rule: &'static Rule, effect: &Effect) -> Finding {
 /// The lock, how long it is held, and who waits.
 pub(super) fn lock_words(at: Where<'_>, effect: &Effect) -> String {
     let until = if at.transactional { "until the batch is committed" } else { "until the statement ends" };
-    format!(
-        "{} on {}, {}, {until}",
-        effect.lock.name(),
-        effect.relation_words(),
-        effect.lock.blocks().words().replacen("blocks", "which blocks", 1)
-    )
+    format!("{}, {until}", effect.lock_words())
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::lint::tests::{rules_of, told};
+    use crate::lint::tests::{rules_of, rules_since, told};
 
     #[test]
     fn a_rewrite_is_told_with_its_lock_and_the_way_out() {
@@ -87,6 +82,30 @@ mod tests {
              alter table d alter column x set not null;\nalter table e add constraint k unique (x);\n"
         )]));
         assert_eq!(rules_of("reindex table t"), ["blocking-index-build"]);
+        insta::assert_snapshot!(told(&[("V1__a.sql", "reindex index shop.i;")]));
+    }
+
+    #[test]
+    fn domains_and_default_partitions_are_known_from_the_files() {
+        let domain = "create domain shop.price as int check (value > 0);";
+        assert_eq!(rules_since(domain, "alter table t add column x shop.price"), ["table-rewrite"]);
+        assert_eq!(rules_of(&format!("{domain} alter table t add column x price default 1")), ["table-rewrite"]);
+        for sql in
+            ["alter table t add column x shop.price[]", "create table t (a int); alter table t add column x shop.price"]
+        {
+            assert_eq!(rules_since(domain, sql), Vec::<&str>::new(), "{sql}");
+        }
+        assert_eq!(rules_since("create domain price as int", "alter table t add x price"), Vec::<&str>::new());
+        let default = "create table p (id int) partition by list (id); create table rest partition of p default;";
+        for sql in [
+            "create table one partition of p for values in (1)",
+            "alter table p attach partition rest2 for values in (2)",
+        ] {
+            assert!(rules_since(default, sql).contains(&"blocking-scan"), "{sql}");
+        }
+        let one = "create table one partition of p for values in (1)";
+        assert_eq!(rules_since(&format!("{default} drop table rest"), one), Vec::<&str>::new());
+        assert_eq!(rules_of(&format!("{default} {one}")), Vec::<&str>::new());
     }
 
     #[test]

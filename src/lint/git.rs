@@ -88,6 +88,15 @@ pub(super) struct Known {
 /// The files of a folder at one commit, by their keys.
 type Files = BTreeMap<String, Known>;
 
+/// The folder that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Folder<'a> {
+    pub(super) path: &'a Path,
+    /// Its migrations as they are here, below it.
+    pub(super) migrations: &'a [&'a str],
+    pub(super) key: Key,
+}
+
 /// A folder as it was at a revision.
 #[derive(Debug)]
 pub(super) struct Revision {
@@ -101,14 +110,15 @@ pub(super) struct Revision {
 
 impl Revision {
     /// Reads the folder as it was at a revision that this checkout goes on from. Files are known by their key.
-    pub(super) fn since(folder: &Path, name: &str, key: Key) -> Result<Revision, GitError> {
-        let revision = Self::read(folder, name, key)?;
+    pub(super) fn since(asked: Folder<'_>, name: &str) -> Result<Revision, GitError> {
+        let folder = asked.path;
+        let revision = Self::read(asked, name)?;
         // What a tag has was released; what a branch has got since may still be merged into this one.
         if commit_of(folder, &format!("refs/tags/{name}")).is_some() {
             return Ok(revision);
         }
         let fork = match base(folder, name) {
-            Some(base) => Some(files(folder, &base, key)?),
+            Some(base) => Some(files(asked, &base)?),
             None if commit_of(folder, "HEAD").is_some() && is_shallow(folder) => {
                 return Err(GitError::Shallow { revision: name.to_owned() });
             }
@@ -118,7 +128,8 @@ impl Revision {
     }
 
     /// Reads the folder. Files are known by their key.
-    pub(super) fn read(folder: &Path, name: &str, key: Key) -> Result<Revision, GitError> {
+    pub(super) fn read(asked: Folder<'_>, name: &str) -> Result<Revision, GitError> {
+        let folder = asked.path;
         inside(folder)?;
         let Some(commit) = commit_of(folder, name) else {
             let revision = name.to_owned();
@@ -128,7 +139,7 @@ impl Revision {
                 GitError::UnknownRevision { revision }
             });
         };
-        let files = files(folder, &commit, key)?;
+        let files = files(asked, &commit)?;
         Ok(Revision { files, fork: None, folder: folder.to_owned(), name: name.to_owned() })
     }
 
@@ -190,14 +201,42 @@ fn is_shallow(folder: &Path) -> bool {
     git(folder, &["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == b"true\n")
 }
 
-fn files(folder: &Path, commit: &str, key: Key) -> Result<Files, GitError> {
-    let listing = git(folder, &["ls-tree", "-r", "-z", commit])?;
-    let files = listing.split(|byte| *byte == 0).filter_map(|entry| {
+/// The files of the folder at a commit; of the folder that it was moved from, where the commit has none of this name.
+fn files(asked: Folder<'_>, commit: &str) -> Result<Files, GitError> {
+    let here = listed(&git(asked.path, &["ls-tree", "-r", "-z", commit])?);
+    let from = if here.is_empty() { moved_from(asked, commit)? } else { here };
+    let known = |(path, object): (String, String)| Some(((asked.key)(&path)?.to_owned(), Known { path, object }));
+    Ok(from.into_iter().filter_map(known).collect())
+}
+
+/// Files and their objects.
+fn listed(listing: &[u8]) -> Vec<(String, String)> {
+    let file = |entry: &[u8]| {
         let (head, path) = std::str::from_utf8(entry).ok()?.split_once('\t')?;
         let object = head.strip_prefix("100644 blob ").or_else(|| head.strip_prefix("100755 blob "))?;
-        Some((key(path)?.to_owned(), Known { path: path.to_owned(), object: object.trim().to_owned() }))
-    });
-    Ok(files.collect())
+        Some((path.to_owned(), object.trim().to_owned()))
+    };
+    listing.split(|byte| *byte == 0).filter_map(file).collect()
+}
+
+/// The files of the folder that had most of these migrations at a commit, and has them no more.
+fn moved_from(asked: Folder<'_>, commit: &str) -> Result<Vec<(String, String)>, GitError> {
+    let answer = git(asked.path, &["rev-parse", "--show-toplevel"])?;
+    let top = PathBuf::from(String::from_utf8_lossy(&answer).trim_end());
+    let everything = listed(&git(asked.path, &["ls-tree", "-r", "-z", "--full-tree", commit])?);
+    let mut had: BTreeMap<&str, usize> = BTreeMap::new();
+    for (path, _) in &everything {
+        let folder = |migration: &&str| {
+            let folder = path.strip_suffix(*migration)?;
+            (folder.is_empty() || folder.ends_with('/')).then_some(folder)
+        };
+        if let Some(folder) = asked.migrations.iter().find_map(folder).filter(|_| !top.join(path).exists()) {
+            *had.entry(folder).or_default() += 1;
+        }
+    }
+    let Some((folder, _)) = had.into_iter().max_by_key(|(_, files)| *files) else { return Ok(Vec::new()) };
+    let below = |(path, object): &(String, String)| Some((path.strip_prefix(folder)?.to_owned(), object.clone()));
+    Ok(everything.iter().filter_map(below).collect())
 }
 
 fn inside(folder: &Path) -> Result<(), GitError> {

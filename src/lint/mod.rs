@@ -15,12 +15,11 @@ mod oddities;
 mod queue;
 mod refused;
 mod rules;
+mod search_path;
 mod session;
 mod source;
 mod squawk;
 mod statements;
-
-use std::path::Path;
 
 use crate::effects;
 use crate::migrations::{MigrationSet, Origin, ReadError};
@@ -146,9 +145,14 @@ fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
     if let Some(since) = &since {
         report.findings.extend(edited::findings(set, since)?);
     }
-    report.findings.extend(numbering::gaps(set, is_new));
+    let elsewhere: Vec<&git::Revision> = since.iter().chain(&against).collect();
+    report.findings.extend(numbering::gaps(set, is_new, &elsewhere));
     report.findings.extend(against.iter().flat_map(|against| numbering::collisions(set, against)));
     let mut release = statements::Release::new(options);
+    for migration in set.iter().filter(|migration| !is_new(migration.file())) {
+        release.older(migration)?;
+    }
+    release.begin();
     for migration in set.iter().filter(|migration| is_new(migration.file())) {
         let judged = release.file(migration)?;
         report.judged += 1;
@@ -160,13 +164,16 @@ fn judge(set: &MigrationSet, options: &Options) -> Result<Report, LintError> {
     Ok(report)
 }
 
-type Read = fn(&Path, &str, git::Key) -> Result<git::Revision, GitError>;
+type Read = fn(git::Folder<'_>, &str) -> Result<git::Revision, GitError>;
 
 fn revision(set: &MigrationSet, name: Option<&str>, read: Read) -> Result<Option<git::Revision>, LintError> {
     let Some(name) = name else { return Ok(None) };
     match set.origin() {
         Origin::Embedded => Err(LintError::Embedded),
-        Origin::Folder(folder) | Origin::Drizzle { folder, .. } => Ok(Some(read(folder, name, edited::key(set))?)),
+        Origin::Folder(path) | Origin::Drizzle { folder: path, .. } => {
+            let migrations: Vec<&str> = set.iter().map(crate::migrations::Migration::file).collect();
+            Ok(Some(read(git::Folder { path, migrations: &migrations, key: edited::key(set) }, name)?))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Numbers of files. In: a set, and another branch. Out: findings where numbers are left out, or meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::Finding;
 use super::git::Revision;
@@ -10,8 +10,8 @@ use crate::migrations::{FileName, Migration, MigrationSet, Origin, Prefix};
 /// From here on a number is a time.
 const TIMES: i64 = 1_000_000;
 
-/// Numbers left out before a new file. Only where files are numbered one by one.
-pub(super) fn gaps(set: &MigrationSet, is_new: impl Fn(&str) -> bool) -> Vec<Finding> {
+/// Numbers left out before a new file, and not given by one of these revisions. Only where files are numbered one by one.
+pub(super) fn gaps(set: &MigrationSet, is_new: impl Fn(&str) -> bool, elsewhere: &[&Revision]) -> Vec<Finding> {
     if matches!(set.origin(), Origin::Drizzle { .. }) {
         // Told as oddities of the journal.
         return Vec::new();
@@ -28,15 +28,20 @@ pub(super) fn gaps(set: &MigrationSet, is_new: impl Fn(&str) -> bool) -> Vec<Fin
     if !one_by_one {
         return Vec::new();
     }
+    let given: BTreeSet<i64> =
+        elsewhere.iter().flat_map(|revision| revision.files()).filter_map(|file| number(file, false)).collect();
     let gap = |(step, after): (i64, &Migration)| {
         let version = after.version().get();
+        // What is left out before a number of theirs is not for this file to fill.
+        let theirs = given.range(..version).next_back().map_or(step, |last| version - last);
+        let step = step.min(theirs);
         let told = step > 1 && version < TIMES && after.prefix() == Prefix::Versioned && is_new(after.file());
         told.then(|| {
             let (first, last) = (version - step + 1, version - 1);
             let numbers = if first == last { format!("{first} is") } else { format!("{first} to {last} are") };
             let message = format!("{numbers} left out before this file");
             Finding::of_file(&GAP, after.file(), message)
-                .hint("number it next to the one before it; a file that fills the gap later is refused as out of order")
+                .hint(format!("number it {first}: a file that fills the gap later is refused as out of order"))
         })
     };
     steps.into_iter().filter_map(gap).collect()

@@ -12,7 +12,7 @@ use super::queue::Queue;
 use super::session::Session;
 use super::source::Source;
 use super::{Options, refused, squawk};
-use crate::effects::{Effect, RelationKind, effects};
+use crate::effects::{Effect, Known, RelationKind, effects_knowing};
 use crate::migrations::script::{Found, Judgement, Words, walk};
 use crate::migrations::{Migration, ReadError};
 use crate::settings::{Atomicity, TableName};
@@ -21,6 +21,8 @@ use crate::settings::{Atomicity, TableName};
 pub(super) struct Release<'o> {
     options: &'o Options,
     new_tables: NewTables,
+    /// Domains and default partitions, of older files too.
+    known: Known,
     /// Tables with a constraint that the release has validated: SET NOT NULL finds that there is no NULL.
     validated: HashSet<TableName>,
     batch: Batch,
@@ -52,10 +54,29 @@ impl<'o> Release<'o> {
         Release {
             options,
             new_tables: NewTables::default(),
+            known: Known::default(),
             validated: HashSet::new(),
             batch: Batch::new(options.version),
             unread: 0,
         }
+    }
+
+    /// Takes note of a file that is not of the release: what it has made is there.
+    pub(super) fn older(&mut self, migration: &Migration) -> Result<(), ReadError> {
+        let text = migration.read()?;
+        self.new_tables.begin_file();
+        walk(Migration::statements_text(&text), migration.drizzle().is_some(), |found| {
+            if let Found::Statement(words, _) = found {
+                self.new_tables.note(words);
+                self.known.note(words);
+            }
+        });
+        Ok(())
+    }
+
+    /// Older files end.
+    pub(super) fn begin(&mut self) {
+        self.new_tables.begin_release();
     }
 
     /// Judges the next file.
@@ -70,6 +91,7 @@ impl<'o> Release<'o> {
         let mut findings = refused::findings(source, &judgement);
         let mut allowed = Allowed::default();
         let mut session = Session::default();
+        self.new_tables.begin_file();
         walk(sql, migration.drizzle().is_some(), |found| match found {
             Found::Comment(range) => allowed.comment(source, range),
             Found::Statement(words, range) => {
@@ -100,13 +122,19 @@ impl<'o> Release<'o> {
         let not_null = effect.fact.name == "SET_NOT_NULL" && self.validated.contains(&effect.relation);
         let new = match effect.kind {
             RelationKind::Index => self.new_tables.has_index(&effect.relation),
-            RelationKind::Table | RelationKind::MaterializedView => self.new_tables.has(&effect.relation),
+            // Where older files are not known, neither is whether there is one to be replaced.
+            RelationKind::View if effect.fact.name == "REPLACE_VIEW" && self.options.since.is_some() => {
+                !self.new_tables.has_older(&effect.relation)
+            }
+            RelationKind::Table | RelationKind::MaterializedView | RelationKind::View => {
+                self.new_tables.has(&effect.relation)
+            }
         };
         !not_null && !new
     }
 
     fn statement(&mut self, at: Where<'_>, words: Words<'_>, text: &str, findings: &mut Vec<Finding>) {
-        let all = effects(text, self.options.version);
+        let all = effects_knowing(text, self.options.version, &self.known);
         let named = !all.is_empty();
         let existing: Vec<Effect> = all.into_iter().filter(|effect| self.matters(effect)).collect();
         let validated = existing.iter().filter(|effect| effect.fact.name == "VALIDATE");
@@ -114,7 +142,7 @@ impl<'o> Release<'o> {
         let dangers = danger::findings(at, &existing);
         if at.transactional {
             let found = !dangers.is_empty();
-            findings.extend(self.batch.queue.statement(at, words, &existing, found));
+            findings.extend(self.batch.queue.statement(at, words, &existing, found, &self.new_tables));
             findings.extend(self.batch.enums.statement(words, at.source, at.start));
         }
         findings.extend(dangers);
@@ -123,5 +151,6 @@ impl<'o> Release<'o> {
             findings.extend(squawk::findings(at, text, self.options.version, &existing, &mut self.unread));
         }
         self.new_tables.note(words);
+        self.known.note(words);
     }
 }

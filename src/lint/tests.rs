@@ -22,6 +22,20 @@ pub(super) fn rules_of(sql: &str) -> Vec<&'static str> {
     rules
 }
 
+/// The rules that find something in one file, where another one is older than the release.
+pub(super) fn rules_since(older: &str, sql: &str) -> Vec<&'static str> {
+    let set = MigrationSet::from_texts([("V1__older.sql", older), ("V2__new.sql", sql)]).unwrap();
+    let options = Options { since: Some("v1".to_owned()), ..Options::default() };
+    let mut release = statements::Release::new(&options);
+    let mut files = set.iter();
+    release.older(files.next().unwrap()).unwrap();
+    release.begin();
+    let mut rules: Vec<&str> =
+        release.file(files.next().unwrap()).unwrap().findings.iter().map(|finding| finding.rule).collect();
+    rules.sort_unstable();
+    rules
+}
+
 #[test]
 fn every_rule_is_listed_once() {
     let mut names: Vec<&str> =

@@ -169,6 +169,28 @@ fn numbers_that_another_branch_has_given_are_told() {
 }
 
 #[test]
+fn a_number_that_the_other_branch_has_given_is_no_gap() {
+    let folder = released(&[TABLE, ("V2__b.sql", "select 1;\n"), ("V3__c.sql", "select 1;\n")]);
+    git(folder.path(), &["checkout", "--quiet", "-b", "mine"]);
+    git(folder.path(), &["checkout", "--quiet", "main"]);
+    folder.write("db/V4__theirs.sql", "select 1;\n");
+    git(folder.path(), &["add", "--all"]);
+    git(folder.path(), &["commit", "--quiet", "--message=two"]);
+    git(folder.path(), &["checkout", "--quiet", "mine"]);
+    folder.write("db/V5__mine.sql", "select 1;\n");
+    let db = folder.path().join("db");
+    for arguments in [["--since", "main"], ["--against", "main"]] {
+        lint(&db, &arguments).assert_code(0).assert_stdout("nothing found");
+    }
+    lint(&db, &["--since", "v1"]).assert_stdout("V5__mine.sql: warning numbering-gap: 4 is left out");
+    std::fs::rename(db.join("V5__mine.sql"), db.join("V7__mine.sql")).unwrap();
+    let outcome = lint(&db, &["--since", "main", "--against", "main"]);
+    outcome.assert_code(0).assert_stdout("5 to 6 are left out before this file").assert_stdout("hint: number it 5:");
+    std::fs::rename(db.join("V7__mine.sql"), db.join("V5__mine.sql")).unwrap();
+    lint(&db, &["--since", "main", "--against", "main"]).assert_code(0).assert_stdout("nothing found");
+}
+
+#[test]
 fn what_git_cannot_say_is_told_with_the_way_out() {
     let folder = released(&[TABLE]);
     let db = folder.path().join("db");
@@ -201,6 +223,27 @@ fn a_released_file_may_move_to_another_folder_but_not_get_another_name() {
     std::fs::rename(db.join("sub/V2__b.sql"), db.join("V2__bb.sql")).unwrap();
     let renamed = "V2__bb.sql: error edited-since: the file was V2__b.sql in v1, and was renamed";
     lint(&db, &["--since", "v1"]).assert_code(1).assert_stdout(renamed);
+}
+
+#[test]
+fn a_folder_that_was_moved_as_a_whole_is_found_where_it_was() {
+    let folder = released(&[TABLE, ("sub/V2__b.sql", "select 1;\n")]);
+    folder.write("other/V1__orders.sql", "select 'of another service';\n");
+    git(folder.path(), &["add", "--all"]);
+    git(folder.path(), &["commit", "--quiet", "--message=two"]);
+    // What is still where it was is another folder's.
+    folder.write("fresh/V1__orders.sql", "create table orders (id int);\n");
+    lint(&folder.path().join("fresh"), &["--since", "main"]).assert_code(0).assert_stdout("1 of 1 file new since main");
+    std::fs::create_dir(folder.path().join("app")).unwrap();
+    git(folder.path(), &["mv", "db", "app/m"]);
+    let moved = folder.path().join("app/m");
+    for revision in ["v1", "main"] {
+        lint(&moved, &["--since", revision, "--against", revision]).assert_stdout("nothing found in 0 of 2 files new");
+    }
+    folder.write("app/m/V3__index.sql", "create index i on orders (total);\n");
+    lint(&moved, &["--since", "v1"]).assert_code(1).assert_stdout("V3__index.sql:1:1: error blocking-index-build");
+    folder.write("app/m/V1__orders.sql", "create table orders (id int);\n");
+    lint(&moved, &["--since", "v1"]).assert_code(1).assert_stdout("V1__orders.sql: error edited-since");
 }
 
 #[test]
@@ -374,7 +417,10 @@ fn the_workflow_and_the_hook_run_as_they_are_written() {
     let parsed = |name: &str| -> serde_json::Value { yaml_serde::from_str(&read(name)).unwrap() };
     let workflow = parsed("deploy/github/lint.yml");
     let script = workflow["jobs"]["lint"]["steps"].as_array().unwrap().last().unwrap()["run"].as_str().unwrap();
-    let hook = parsed(".pre-commit-hooks.yaml")[0]["entry"].as_str().unwrap().to_owned();
+    let hooks = parsed(".pre-commit-hooks.yaml");
+    // A commit that only removes a file passes none that `files` could match.
+    assert_eq!((&hooks[0]["always_run"], &hooks[0]["files"]), (&true.into(), &serde_json::Value::Null));
+    let hook = hooks[0]["entry"].as_str().unwrap().to_owned();
     let folder = Migrations::new().file(&format!("migrations/{}", TABLE.0), TABLE.1);
     git(folder.path(), &["init", "--quiet"]);
     git(folder.path(), &["add", "--all"]);
@@ -392,6 +438,10 @@ fn the_workflow_and_the_hook_run_as_they_are_written() {
     assert!(told.starts_with("::error file=migrations/V2__b.sql,line=1,col=1,title=blocking-index-build::"), "{told}");
     let output = run(&format!("PATH=$RUNNER_TEMP:$PATH; {hook}"));
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    folder.write("migrations/V2__b.sql", "select 1;\n");
+    git(folder.path(), &["rm", "--quiet", &format!("migrations/{}", TABLE.0)]);
+    let output = run(&format!("PATH=$RUNNER_TEMP:$PATH; {hook} --since HEAD"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use schemagate::effects::{Blocks, Claim, Effect, Example, FACTS, Fact, LockMode, RelationKind, effects};
+use schemagate::effects::{
+    Blocks, Claim, Effect, Example, FACTS, Fact, Known, LockMode, RelationKind, effects, effects_knowing,
+};
 
 use crate::support::connection::Connection;
 use crate::support::database::Database;
@@ -39,7 +41,7 @@ fn version(session: &mut Connection) -> u32 {
 fn relations(session: &mut Connection) -> BTreeMap<String, (String, String, i64)> {
     let rows = session.query_strings(
         "select relname, oid, pg_relation_filenode(oid), pg_stat_get_xact_numscans(oid) from pg_class
-         where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm', 'i')",
+         where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'm', 'i', 'v')",
     );
     let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
     rows.iter().map(|row| (text(&row[0]), (text(&row[1]), text(&row[2]), text(&row[3]).parse().unwrap_or(0)))).collect()
@@ -66,6 +68,14 @@ fn observe(session: &mut Connection, sql: &str) -> Result<BTreeMap<String, Seen>
         Seen { lock, rewritten: now.is_some_and(|now| now.0 != file), read: now.is_some_and(|now| now.1 > scans) }
     };
     Ok(before.into_iter().map(|(name, was)| (name, seen(was))).collect())
+}
+
+/// What is claimed of an example, behind what makes ready for it.
+fn claims(example: &Example, version: u32) -> Vec<Effect> {
+    let mut known = Known::default();
+    known.note_all(FIXTURE);
+    known.note_all(example.before);
+    effects_knowing(example.sql, version, &known)
 }
 
 fn contradicts(claim: Claim, seen: bool) -> bool {
@@ -105,8 +115,16 @@ fn compare(claimed: &[Effect], seen: &BTreeMap<String, Seen>, complain: &mut imp
 /// What is not claimed must not be there either.
 fn unclaimed(claimed: &[Effect], seen: &BTreeMap<String, Seen>, complain: &mut impl FnMut(String)) {
     // These lock the table of the index, the partition that leaves, what goes with the dropped table, and indexes.
-    let wider =
-        ["DROP_INDEX", "REINDEX_INDEX", "REINDEX_TABLE", "DETACH_PARTITION", "DROP_TABLE", "CLUSTER", "SET_LOGGED"];
+    let wider = [
+        "DROP_INDEX",
+        "REINDEX_INDEX",
+        "REINDEX_TABLE",
+        "DETACH_PARTITION",
+        "DROP_TABLE",
+        "CLUSTER",
+        "SET_LOGGED",
+        "SET_UNLOGGED",
+    ];
     if claimed.iter().any(|effect| wider.contains(&effect.fact.name)) {
         return;
     }
@@ -141,7 +159,7 @@ fn every_fact_is_what_the_server_does() {
             continue;
         }
         fixture(&mut session, example);
-        let claimed = effects(example.sql, version);
+        let claimed = claims(example, version);
         let mut complain = |what: String| wrong.push(format!("{}: {}: {what}", fact.name, example.sql));
         let seen = match observe(&mut session, example.sql) {
             Ok(seen) => seen,
@@ -165,7 +183,7 @@ fn what_runs_outside_a_transaction_asks_for_the_lock_that_is_claimed() {
     for (fact, example) in examples().filter(|(_, example)| outside(example.sql)) {
         fixture(&mut session, example);
         let version = version(&mut session);
-        let claimed = effects(example.sql, version);
+        let claimed = claims(example, version);
         let expected = claimed.iter().map(|effect| effect.lock).max().unwrap();
         // It lets ACCESS SHARE through, with which some statements begin.
         session.execute("begin; lock table t, p in share update exclusive mode");
@@ -205,7 +223,7 @@ fn what_may_happen_or_not_does_both() {
         for example in fact.examples.iter().filter(|example| example.since <= version) {
             fixture(&mut session, example);
             let seen = observe(&mut session, example.sql).unwrap();
-            let claimed = effects(example.sql, version);
+            let claimed = claims(example, version);
             let of_fact = claimed.iter().find(|effect| std::ptr::eq(effect.fact, *fact)).unwrap();
             let seen = seen[of_fact.relation.table()];
             both[usize::from(seen.rewritten || seen.read)] = true;
@@ -267,7 +285,7 @@ fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
     let version = version(&mut session);
     let mut seen = Vec::new();
     for (fact, example) in examples().filter(|(_, example)| (example.since..=example.until).contains(&version)) {
-        let found = effects(example.sql, version);
+        let found = claims(example, version);
         let [Effect { safe: Some(safe), .. }] =
             &found.iter().filter(|effect| effect.safe.is_some()).collect::<Vec<_>>()[..]
         else {
@@ -302,4 +320,22 @@ fn the_way_out_runs_as_it_is_printed_and_makes_the_same() {
     {
         assert!(seen.contains(name), "{name}: {seen:?}");
     }
+}
+
+#[test]
+fn a_reindex_of_one_index_keeps_writers_and_new_plans_waiting() {
+    let database = Database::new();
+    let (mut session, mut other) = (database.connect(), database.connect());
+    session.execute(FIXTURE);
+    other.execute(
+        "set lock_timeout = '20ms'; set plan_cache_mode = force_generic_plan; prepare known as select count(*) from t",
+    );
+    other.execute("execute known");
+    session.execute("begin; reindex index t_a_idx");
+    let locks = "select relation::regclass || ' ' || mode from pg_locks where pid = pg_backend_pid()
+                 and relation in ('t'::regclass, 't_a_idx'::regclass) and mode <> 'AccessShareLock' order by 1";
+    assert_eq!(session.column(locks), ["t ShareLock", "t_a_idx AccessExclusiveLock"]);
+    other.try_query("update t set a = 1").expect_err("writers wait");
+    other.try_query("select b from t").expect_err("readers wait, whichever index they would use");
+    other.execute("execute known");
 }

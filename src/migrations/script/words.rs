@@ -127,6 +127,16 @@ impl<'a> Words<'a> {
         (0..self.lexemes.len()).map(move |at| Words { lexemes: self.lexemes.get(at..).unwrap_or_default(), ..self })
     }
 
+    /// Walks the words with as many parentheses around them as the first, each with what follows it.
+    pub(crate) fn level(self) -> impl Iterator<Item = Words<'a>> {
+        let base = self.lexemes.first().map_or(0, |lexeme| lexeme.depth);
+        // What encloses the first ends with it.
+        let inside = self.lexemes.iter().take_while(move |lexeme| lexeme.depth >= base).count();
+        let lexemes = self.lexemes.get(..inside).unwrap_or_default();
+        let words = Words { lexemes, ..self };
+        words.everywhere().filter(move |words| words.lexemes.first().is_some_and(|lexeme| lexeme.depth == base))
+    }
+
     /// Splits at the commas that stand outside further parentheses and brackets.
     pub(crate) fn parts(self) -> Vec<Words<'a>> {
         let base = self.lexemes.first().map_or(0, |lexeme| lexeme.depth);
