@@ -1,16 +1,15 @@
 //! Reads what an `ALTER TABLE` does to a column. In: the words of one action. Out: effects.
 
 use super::alter_table::references;
+use super::asked::Asked;
+use super::definition::CONSTRAINTS;
 use super::facts as f;
 use super::statement::{Reader, may};
 use super::volatile::volatile;
+use super::way::{self, Way};
 use super::{Claim, Fact, RelationKind::Table, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
-
-/// What ends a column's type, and its default.
-const CONSTRAINTS: &[&str] =
-    &["DEFAULT", "NOT", "NULL", "CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "REFERENCES", "GENERATED", "COLLATE"];
 
 /// `ADD COLUMN`: the words start with the column's name.
 pub(super) fn add(at: Words<'_>, mut words: Words<'_>, table: &TableName, reader: &mut Reader<'_>) {
@@ -22,95 +21,45 @@ pub(super) fn add(at: Words<'_>, mut words: Words<'_>, table: &TableName, reader
     let default = default.filter(|default| !default.is("AS")).map(|default| default.until(CONSTRAINTS));
     let value = default.map_or(Claim::No, volatile);
     let stored = words.have(&["GENERATED", "ALWAYS", "AS"]) && words.have(&["STORED"]);
-    let put = |reader: &mut Reader<'_>, fact: &'static Fact, safe| {
-        reader.put_safe(fact, table.clone(), Table, at, safe);
+    let put = |reader: &mut Reader<'_>, fact: &'static Fact, way: Way| {
+        reader.put_way(fact, table.clone(), Table, at, way);
     };
-    let not_null = words.have(&["NOT", "NULL"]);
-    let version = not_null.then_some(reader.version);
-    let later = || default.map(|default| safe::default_later(table, &column, data_type, default.all(), version));
-    let numbered = words.have(&["AS", "IDENTITY"]) || is_serial(data_type);
-    if numbered {
-        put(reader, &f::ADD_COLUMN_SERIAL, Some(safe::numbered(table, &column, data_type)));
+    let asked = Asked::read(table, &column, words, reader.version);
+    let identity = words.have(&["AS", "IDENTITY"]);
+    let serial = is_serial(data_type);
+    if identity {
+        put(reader, &f::ADD_COLUMN_SERIAL, Way::words(way::IDENTITY));
+    } else if serial {
+        let sql = asked.as_ref().and_then(Asked::numbered);
+        put(reader, &f::ADD_COLUMN_SERIAL, Way::or(sql, way::COLUMN_FIRST));
     } else if stored {
-        let safe = expression(words).map(|value| safe::computed(table, &column, data_type, value, reader));
-        put(reader, &f::ADD_COLUMN_STORED, safe);
-    } else if value == Claim::Yes {
-        put(reader, &f::ADD_COLUMN_VOLATILE, later());
-    } else if checked {
-        put(reader, &f::ADD_COLUMN_DOMAIN, None);
+        put(reader, &f::ADD_COLUMN_STORED, Way::words(way::STORED));
+    } else if checked && value != Claim::Yes {
+        put(reader, &f::ADD_COLUMN_DOMAIN, Way::default());
     } else if may(value) {
-        put(reader, &f::ADD_COLUMN_FUNCTION, later());
+        let fact = if value == Claim::Yes { &f::ADD_COLUMN_VOLATILE } else { &f::ADD_COLUMN_FUNCTION };
+        let sql = asked.as_ref().and_then(Asked::default_later);
+        put(reader, fact, Way::or(sql, way::COLUMN_FIRST));
     } else {
-        put(reader, &f::ADD_COLUMN, None);
+        put(reader, &f::ADD_COLUMN, Way::default());
     }
-    let asked = Asked { table, column: &column, words };
     // Where the column itself is brief to add, it comes first, and what is asked of it after that.
-    let brief = !numbered && !stored && !checked && value == Claim::No;
-    let default = default.map(|default| format!(" DEFAULT {}", default.all())).unwrap_or_default();
-    let plain = format!("{data_type}{default}{}", if not_null { " NOT NULL" } else { "" });
-    let safe = || asked.later().filter(|_| brief).map(|then| safe::column_first(table, &column, &plain, &then));
+    let brief = !identity && !serial && !stored && !checked && value == Claim::No;
+    let first = || {
+        let sql = asked.as_ref().filter(|_| brief).and_then(Asked::column_first);
+        Way::or(sql, way::COLUMN_FIRST)
+    };
     if words.have(&["UNIQUE"]) || words.have(&["PRIMARY", "KEY"]) {
-        put(reader, &f::ADD_COLUMN_UNIQUE, safe());
+        put(reader, &f::ADD_COLUMN_UNIQUE, first());
     }
     if words.have(&["CHECK"]) {
-        put(reader, &f::ADD_COLUMN_CHECK, safe());
+        put(reader, &f::ADD_COLUMN_CHECK, first());
     }
-    if !default.is_empty() && words.have(&["REFERENCES"]) {
-        put(reader, &f::ADD_COLUMN_REFERENCES, safe());
+    if default.is_some() && words.have(&["REFERENCES"]) {
+        put(reader, &f::ADD_COLUMN_REFERENCES, first());
     }
-    let referenced = if !default.is_empty() { &f::REFERENCED_CHECKED } else { &f::REFERENCED };
+    let referenced = if default.is_some() { &f::REFERENCED_CHECKED } else { &f::REFERENCED };
     references(words, referenced, table, reader);
-}
-
-/// What is asked of a new column, each in the words that ask it of an old one.
-struct Asked<'a> {
-    table: &'a TableName,
-    column: &'a str,
-    words: Words<'a>,
-}
-
-impl<'a> Asked<'a> {
-    fn named(&self, what: &str) -> String {
-        safe::own_name(self.table, &[self.column.to_owned()], what)
-    }
-
-    fn behind(&self, keyword: &str) -> Option<Words<'a>> {
-        self.words.outside_parentheses().find_map(|mut words| words.eat(keyword).then_some(words))
-    }
-
-    /// All of it, one after the other. A primary key is none where rows have no value yet.
-    fn later(&self) -> Option<String> {
-        let parts = [self.check(), self.references(), self.unique()];
-        let all: Vec<String> = parts.into_iter().flatten().collect();
-        (!self.words.have(&["PRIMARY", "KEY"])).then(|| all.join("\n"))
-    }
-
-    fn unique(&self) -> Option<String> {
-        let list = format!("({})", safe::identifier(self.column));
-        let then = || safe::using_index(self.table, &self.named("key"), "UNIQUE", &list, "");
-        self.words.have(&["UNIQUE"]).then(|| format!("-- and in the file after it:\n{}", then()))
-    }
-
-    fn check(&self) -> Option<String> {
-        let value = self.behind("CHECK")?.eat_parenthesis()?.all();
-        Some(safe::not_valid(self.table, &self.named("check"), &format!("CHECK ({value})")))
-    }
-
-    fn references(&self) -> Option<String> {
-        let others = &["DEFAULT", "NOT", "NULL", "CONSTRAINT", "CHECK", "UNIQUE", "PRIMARY", "GENERATED", "COLLATE"];
-        let to = self.behind("REFERENCES")?.until(others).all();
-        let definition = format!("FOREIGN KEY ({}) REFERENCES {to}", safe::identifier(self.column));
-        Some(safe::not_valid(self.table, &self.named("fkey"), &definition))
-    }
-}
-
-/// What stands in the parentheses behind `GENERATED ALWAYS AS`.
-fn expression(words: Words<'_>) -> Option<&str> {
-    let mut found = words.outside_parentheses().find_map(|words| {
-        let mut rest = words;
-        rest.eat_all(&["GENERATED", "ALWAYS", "AS"]).then_some(rest)
-    })?;
-    found.eat_parenthesis().map(Words::all)
 }
 
 /// Whether a type is a domain that is known to have a constraint; an array of it has none.
@@ -135,8 +84,9 @@ pub(super) fn read(at: Words<'_>, mut words: Words<'_>, table: &TableName, reade
         let safe = other_type(table, &column, words);
         return reader.put_safe(&f::COLUMN_TYPE, table.clone(), Table, at, safe);
     } else if set.eat_all(&["NOT", "NULL"]) {
-        let safe = safe::not_null(table, &column, reader.version);
-        return reader.put_safe(&f::SET_NOT_NULL, table.clone(), Table, at, Some(safe));
+        let safe = safe::not_null(table, &column, None, reader.version);
+        let way = Way::or(safe, way::NAME_CONSTRAINT);
+        return reader.put_way(&f::SET_NOT_NULL, table.clone(), Table, at, way);
     } else if set.is("EXPRESSION") && words.is("SET") {
         &f::COLUMN_EXPRESSION
     } else if set.is("STATISTICS") || set.token() == "(" || words.is("RESET") {

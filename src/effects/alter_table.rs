@@ -3,18 +3,40 @@
 use super::alter_column;
 use super::facts as f;
 use super::statement::{Reader, default_partition};
-use super::{Fact, RelationKind::Table, safe};
+use super::way::{self, Way};
+use super::{Fact, RelationKind::Table, names, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
 
 pub(super) fn read(mut words: Words<'_>, reader: &mut Reader<'_>) {
-    words.eat_all(&["IF", "EXISTS"]);
-    words.eat("ONLY");
+    let if_exists = words.eat_all(&["IF", "EXISTS"]);
+    let only = words.eat("ONLY");
     let Some(table) = words.name() else { return };
     words.eat_sign("*");
-    for part in words.parts() {
+    let parts = words.parts();
+    let several = parts.len() > 1;
+    let before = reader.found.len();
+    for part in parts {
         action(part, &table, reader);
     }
+    // A rewrite stands for the whole statement, and would lose the other actions, or what the table's name is told with.
+    for effect in reader.found.iter_mut().skip(before).filter(|effect| effect.safe.is_some()) {
+        if several {
+            effect.only_words(way::SPLIT);
+        } else if if_exists {
+            effect.only_words(way::IF_EXISTS);
+        } else if only {
+            let named = format!("ALTER TABLE {} ", safe::name(&table));
+            let of_only = format!("ALTER TABLE ONLY {} ", safe::name(&table));
+            effect.safe = effect.safe.take().map(|safe| lines_with(&safe, &named, &of_only));
+        }
+    }
+}
+
+/// The text with the heads of its lines replaced.
+fn lines_with(text: &str, head: &str, by: &str) -> String {
+    let line = |line: &str| line.strip_prefix(head).map_or_else(|| line.to_owned(), |rest| format!("{by}{rest}"));
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn action(at: Words<'_>, table: &TableName, reader: &mut Reader<'_>) {
@@ -54,7 +76,7 @@ fn partition(at: Words<'_>, mut words: Words<'_>, first: &str, table: &TableName
     let Some(part) = words.name() else { return };
     if first == "ATTACH" {
         reader.put(&f::ATTACH_PARTITION, table.clone(), Table, at);
-        reader.put(&f::ATTACHED, part, Table, name_at);
+        reader.put_way(&f::ATTACHED, part, Table, name_at, Way::words(way::ATTACH));
         default_partition(table, words, at, reader);
     } else if words.is_any(&["CONCURRENTLY", "FINALIZE"]) {
         reader.put(&f::DETACH_CONCURRENTLY, table.clone(), Table, at);
@@ -70,84 +92,89 @@ fn add(at: Words<'_>, mut words: Words<'_>, table: &TableName, reader: &mut Read
         return add_constraint(at, words, constraint.as_deref(), table, reader);
     }
     words.eat("COLUMN");
-    words.eat_all(&["IF", "NOT", "EXISTS"]);
+    let if_not_exists = words.eat_all(&["IF", "NOT", "EXISTS"]);
+    let before = reader.found.len();
     alter_column::add(at, words, table, reader);
+    // Where the column is there, nothing else is to be done either.
+    for effect in reader.found.iter_mut().skip(before).filter(|effect| if_not_exists && effect.safe.is_some()) {
+        effect.only_words(way::IF_NOT_EXISTS);
+    }
 }
 
 fn add_constraint(at: Words<'_>, words: Words<'_>, named: Option<&str>, table: &TableName, reader: &mut Reader<'_>) {
     let not_valid = words.have(&["NOT", "VALID"]);
-    let definition = words.all();
-    let put = |reader: &mut Reader<'_>, fact, safe| reader.put_safe(fact, table.clone(), Table, at, safe);
+    let put = |reader: &mut Reader<'_>, fact, way| reader.put_way(fact, table.clone(), Table, at, way);
+    let later = || {
+        let name = named.map(str::to_owned).or_else(|| own_name(table, words));
+        let sql = || name.map(|name| safe::not_valid(table, &name, words.all()));
+        // What is never checked cannot be validated either.
+        if not_valid || words.have(&["NOT", "ENFORCED"]) {
+            Way::default()
+        } else {
+            Way::or(sql(), way::NAME_CONSTRAINT)
+        }
+    };
     if words.is("FOREIGN") {
-        let own = || name_of(table, named, words, "fkey");
-        let safe = (!not_valid).then(|| safe::not_valid(table, &own(), definition));
-        put(reader, if not_valid { &f::ADD_FOREIGN_KEY_NOT_VALID } else { &f::ADD_FOREIGN_KEY }, safe);
+        put(reader, if not_valid { &f::ADD_FOREIGN_KEY_NOT_VALID } else { &f::ADD_FOREIGN_KEY }, later());
         let referenced = if not_valid { &f::REFERENCED } else { &f::REFERENCED_CHECKED };
         return references(words, referenced, table, reader);
     }
     if words.is_any(&["CHECK", "NOT"]) {
-        let own = || name_of(table, named, words, if words.is("NOT") { "not_null" } else { "check" });
-        let safe = (!not_valid).then(|| safe::not_valid(table, &own(), definition));
-        return put(reader, if not_valid { &f::ADD_NOT_VALID } else { &f::ADD_CHECK }, safe);
+        return put(reader, if not_valid { &f::ADD_NOT_VALID } else { &f::ADD_CHECK }, later());
     }
     let primary = words.is("PRIMARY");
     if words.have(&["USING", "INDEX"]) && !words.have(&["USING", "INDEX", "TABLESPACE"]) {
-        return put(reader, if primary { &f::ADD_PRIMARY_KEY_USING_INDEX } else { &f::ADD_UNIQUE_USING_INDEX }, None);
+        let fact = if primary { &f::ADD_PRIMARY_KEY_USING_INDEX } else { &f::ADD_UNIQUE_USING_INDEX };
+        return put(reader, fact, Way::default());
     }
-    put(reader, &f::ADD_UNIQUE, unique(words, named, table));
+    let exclude = words.is("EXCLUDE");
+    let way = if exclude { Way::default() } else { Way::or(unique(words, named, table), way::UNIQUE) };
+    put(reader, &f::ADD_UNIQUE, way);
 }
 
-/// The name that a constraint has, or would get from PostgreSQL.
-fn name_of(table: &TableName, named: Option<&str>, words: Words<'_>, what: &str) -> String {
-    let own = || {
-        let mut list = words.everywhere().find_map(|mut words| words.eat_parenthesis());
-        if what == "not_null" {
-            let mut column = words;
-            column.eat_all(&["NOT", "NULL"]);
-            list = Some(column);
-        }
-        let columns = match (what, list) {
-            // The first column that the condition names.
-            ("check", Some(list)) => list.everywhere().find_map(column).into_iter().collect(),
-            (_, Some(list)) => safe::columns(list),
-            (_, None) => Vec::new(),
-        };
-        safe::own_name(table, &columns, what)
-    };
-    named.map_or_else(own, str::to_owned)
+/// The name that a CHECK, a foreign key or a NOT NULL gets from PostgreSQL.
+fn own_name(table: &TableName, mut words: Words<'_>) -> Option<String> {
+    if words.eat("CHECK") {
+        return names::given(table, &names::of_check(words.eat_parenthesis()?, table)?, "check");
+    }
+    if words.eat_all(&["FOREIGN", "KEY"]) {
+        return names::given(table, &names::columns(words.eat_parenthesis()?)?, "fkey");
+    }
+    let column = if words.eat_all(&["NOT", "NULL"]) { words.identifier()? } else { return None };
+    names::given(table, &[column], "not_null")
 }
 
-fn column(mut words: Words<'_>) -> Option<String> {
-    words.identifier().filter(|_| words.token() != "(")
-}
-
-/// `UNIQUE` or `PRIMARY KEY` on an index that is built before; none for `EXCLUDE`, and for what no index takes over.
+/// `UNIQUE` or `PRIMARY KEY` on an index that is built before; none for what no index takes over.
 fn unique(words: Words<'_>, named: Option<&str>, table: &TableName) -> Option<String> {
     let mut rest = words;
-    let (kind, what) = if rest.eat("UNIQUE") {
-        ("UNIQUE", "key")
+    let kind = if rest.eat("UNIQUE") {
+        "UNIQUE"
     } else if rest.eat_all(&["PRIMARY", "KEY"]) {
-        ("PRIMARY KEY", "pkey")
+        "PRIMARY KEY"
     } else {
         return None;
     };
     let nulls = if rest.eat_all(&["NULLS", "NOT", "DISTINCT"]) { " NULLS NOT DISTINCT" } else { "" };
     rest.eat_all(&["NULLS", "DISTINCT"]);
     let list = rest.eat_parenthesis()?;
-    let include =
-        if rest.eat("INCLUDE") { format!(" INCLUDE ({})", rest.eat_parenthesis()?.all()) } else { String::new() };
-    if rest.is_any(&["WITH", "USING"]) || list.have(&["WITHOUT", "OVERLAPS"]) {
+    let include = if rest.eat("INCLUDE") { Some(rest.eat_parenthesis()?) } else { None };
+    if rest.is_any(&["WITH", "USING"]) || list.everywhere().any(is_overlaps) {
         return None;
     }
     let own = || {
-        if what == "pkey" {
-            safe::own_name(table, &[], what)
+        if kind == "UNIQUE" {
+            names::given(table, &names::of_index(list, include)?, "key")
         } else {
-            safe::own_name(table, &safe::columns(list), what)
+            names::given(table, &[], "pkey")
         }
     };
-    let constraint = named.map_or_else(own, str::to_owned);
+    let constraint = named.map(str::to_owned).or_else(own)?;
+    let include = include.map(|include| format!(" INCLUDE ({})", include.all())).unwrap_or_default();
     Some(safe::using_index(table, &constraint, kind, &format!("({}){include}{nulls}", list.all()), rest.all()))
+}
+
+fn is_overlaps(mut words: Words<'_>) -> bool {
+    words.eat_all(&["WITHOUT", "OVERLAPS"])
 }
 
 /// The table that a foreign key refers to.

@@ -232,7 +232,11 @@ facts! {
          after(REST_CHECKED, "create table p2 partition of p for values from (100) to (200)")]
         better [on("create table p2 partition of p for values from (100) to (200)")];
     CREATE_INDEX = Share, rewrite No, scan Yes, "reads every row to build the index",
-        [on("create index i on t (a)"), on("create unique index if not exists i on only t using btree (a)")]
+        [on("create index i on t (a)"), on("create unique index if not exists i on t using btree (a)")]
+        better [on("create index concurrently i on t (a)")];
+    CREATE_INDEX_ON_ONLY = Share, rewrite No, scan Perhaps,
+        "reads every row to build the index, unless the table is partitioned: then no partition is read",
+        [on("create index i on only t (a)"), on("create index i on only p (id)")]
         better [on("create index concurrently i on t (a)")];
     CREATE_INDEX_CONCURRENTLY = ShareUpdateExclusive, rewrite No, scan Yes,
         "reads every row twice, and waits for every older transaction",

@@ -4,12 +4,16 @@
 
 mod alter_column;
 mod alter_table;
+mod asked;
+mod definition;
 mod facts;
 mod known;
 mod lock;
+mod names;
 mod safe;
 mod statement;
 mod volatile;
+mod way;
 
 use crate::migrations::script::{Found, walk};
 use crate::settings::TableName;
@@ -65,8 +69,10 @@ pub struct Effect {
     pub why: &'static str,
     /// The fact of the table that says so.
     pub fact: &'static Fact,
-    /// The same done without standing in the way, as SQL, where there is such a way.
+    /// The same done without standing in the way, as SQL, where it is certain to end in the same.
     pub safe: Option<String>,
+    /// What to do, in words, where that is not certain, or what has to be known of the SQL.
+    pub advice: Option<&'static str>,
     /// The byte of the statement that asks for it.
     pub at: usize,
 }
@@ -74,11 +80,17 @@ pub struct Effect {
 impl Effect {
     fn of(fact: &'static Fact, relation: TableName, kind: RelationKind, at: usize) -> Effect {
         let Fact { lock, rewrite, scan, why, .. } = *fact;
-        Effect { relation, kind, lock, rewrite, scan, why, fact, safe: None, at }
+        Effect { relation, kind, lock, rewrite, scan, why, fact, safe: None, advice: None, at }
     }
 
-    fn with_safe(self, safe: Option<String>) -> Effect {
-        Effect { safe, ..self }
+    fn with(self, way: way::Way) -> Effect {
+        Effect { safe: way.sql, advice: way.words, ..self }
+    }
+
+    /// Takes the SQL back, and says in words what to do.
+    pub(crate) fn only_words(&mut self, advice: &'static str) {
+        self.safe = None;
+        self.advice = Some(advice);
     }
 
     /// The relation for people; of an index, whose table is locked too, nothing more is known.

@@ -1,14 +1,14 @@
 //! The same done without standing in the way. In: names and texts of a statement. Out: SQL to put in its place, that can
 //! be pasted as it is but for the `…` of a backfill.
 
-use super::statement::Reader;
+use super::names;
 use crate::migrations::script::Words;
 use crate::settings::TableName;
 
 /// The first line of a file that runs outside a transaction.
 const DIRECTIVE: &str = "-- schemagate: no-transaction";
 /// What stands between two files.
-const THEN: &str = "-- and in the file after it:";
+pub(super) const THEN: &str = "-- and in the file after it:";
 
 /// A name as it would be written: in quotes only where it needs them.
 pub(crate) fn name(name: &TableName) -> String {
@@ -22,7 +22,7 @@ pub(super) fn identifier(text: &str) -> String {
     if starts && text.chars().all(plain) { text.to_owned() } else { crate::settings::quote_identifier(text) }
 }
 
-/// The name that PostgreSQL itself would give: `orders_total_check`.
+/// A name for what is only used on the way, cut where it is too long.
 pub(super) fn own_name(table: &TableName, columns: &[String], what: &str) -> String {
     let mut parts = vec![table.table()];
     parts.extend(columns.iter().map(String::as_str));
@@ -30,11 +30,6 @@ pub(super) fn own_name(table: &TableName, columns: &[String], what: &str) -> Str
     // As long as a name may be.
     let room = head.floor_char_boundary(62_usize.saturating_sub(what.len()));
     format!("{}_{what}", head.get(..room.min(head.len())).unwrap_or_default())
-}
-
-/// The columns of a list; an expression has none.
-pub(super) fn columns(list: Words<'_>) -> Vec<String> {
-    list.parts().into_iter().filter_map(|mut part| part.identifier().filter(|_| part.token() != "(")).collect()
 }
 
 /// A file of its own that holds this statement.
@@ -57,18 +52,19 @@ pub(super) fn not_valid(table: &TableName, constraint: &str, definition: &str) -
 }
 
 /// `SET NOT NULL` without reading the table under its lock.
-pub(super) fn not_null(table: &TableName, column: &str, version: u32) -> String {
+pub(super) fn not_null(table: &TableName, column: &str, named: Option<&str>, version: u32) -> Option<String> {
+    let given = named.map(str::to_owned).or_else(|| names::given(table, &[column.to_owned()], "not_null"));
     let constraint = own_name(table, &[column.to_owned()], "not_null");
     let column = identifier(column);
     if version >= 18 {
-        return not_valid(table, &constraint, &format!("NOT NULL {column}"));
+        return Some(not_valid(table, &given?, &format!("NOT NULL {column}")));
     }
     let first = not_valid(table, &constraint, &format!("CHECK ({column} IS NOT NULL)"));
     let (table, constraint) = (name(table), identifier(&constraint));
-    format!(
+    Some(format!(
         "{first}\n{THEN}\nALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL;\n\
          ALTER TABLE {table} DROP CONSTRAINT {constraint};"
-    )
+    ))
 }
 
 /// A unique constraint on an index that was built concurrently: `list` is what stands behind the table in the index,
@@ -93,53 +89,37 @@ fn backfill(table: &TableName, column: &str, value: &str) -> String {
     )
 }
 
-/// A column without its default, which only new rows get at first.
-pub(super) fn default_later(
-    table: &TableName,
-    column: &str,
-    data_type: &str,
-    default: &str,
-    not_null_in: Option<u32>,
-) -> String {
-    let last = not_null_in.map(|version| later(&not_null(table, column, version))).unwrap_or_default();
+/// A column without its default, which only new rows get at first; `rest` is what is asked of it after that.
+pub(super) fn default_later(table: &TableName, column: &str, data_type: &str, default: &str, rest: &str) -> String {
     let (named, quoted) = (name(table), identifier(column));
     format!(
         "ALTER TABLE {named} ADD COLUMN {quoted} {data_type};\nALTER TABLE {named} ALTER COLUMN {quoted} SET DEFAULT {default};\n\
-         {}{last}",
-        backfill(table, column, "DEFAULT")
+         {}{}",
+        backfill(table, column, "DEFAULT"),
+        later(rest)
     )
 }
 
 fn later(sql: &str) -> String {
-    format!("\n-- and in a later release:\n{sql}")
+    if sql.is_empty() { String::new() } else { format!("\n-- and in a later release:\n{sql}") }
 }
 
-/// A column that is numbered by a sequence, in new rows at first.
-pub(super) fn numbered(table: &TableName, column: &str, data_type: &str) -> String {
-    let data_type = match data_type.to_ascii_lowercase().as_str() {
-        "serial" | "serial4" => "integer".to_owned(),
-        "bigserial" | "serial8" => "bigint".to_owned(),
-        "smallserial" | "serial2" => "smallint".to_owned(),
-        _ => data_type.to_owned(),
+/// A column that is numbered by a sequence, in new rows at first; `rest` is what is asked of it after that.
+pub(super) fn numbered(table: &TableName, column: &str, serial: &str, rest: &str) -> Option<String> {
+    let data_type = match serial.to_ascii_lowercase().as_str() {
+        "serial" | "serial4" => "integer",
+        "bigserial" | "serial8" => "bigint",
+        _ => "smallint",
     };
-    let sequence = TableName::new(table.schema(), &own_name(table, &[column.to_owned()], "seq"));
+    let sequence = TableName::new(table.schema(), &names::given(table, &[column.to_owned()], "seq")?);
     let (named, quoted, sequence) = (name(table), identifier(column), name(&sequence));
-    format!(
+    Some(format!(
         "ALTER TABLE {named} ADD COLUMN {quoted} {data_type};\nCREATE SEQUENCE {sequence} AS {data_type} OWNED BY {named}.{quoted};\n\
-         ALTER TABLE {named} ALTER COLUMN {quoted} SET DEFAULT nextval('{}');\n{}",
+         ALTER TABLE {named} ALTER COLUMN {quoted} SET DEFAULT nextval('{}');\n{}{}",
         sequence.replace('\'', "''"),
-        backfill(table, column, "DEFAULT")
-    )
-}
-
-/// A column that is computed when it is read, where the server can; else one that others write.
-pub(super) fn computed(table: &TableName, column: &str, data_type: &str, value: &str, reader: &Reader<'_>) -> String {
-    let column = format!("ALTER TABLE {} ADD COLUMN {} {data_type}", name(table), identifier(column));
-    if reader.version >= 18 {
-        format!("{column} GENERATED ALWAYS AS ({value}) VIRTUAL;")
-    } else {
-        format!("{column};\n-- and have a trigger, or the application, write it")
-    }
+        backfill(table, column, "DEFAULT"),
+        later(rest)
+    ))
 }
 
 /// A column of another type beside the old one.
@@ -148,7 +128,8 @@ pub(super) fn other_type(table: &TableName, column: &str, data_type: &str, value
     let (named, old, new) = (name(table), identifier(column), identifier(&beside));
     let drop = format!("ALTER TABLE {named} DROP COLUMN {old};\nALTER TABLE {named} RENAME COLUMN {new} TO {old};");
     format!(
-        "ALTER TABLE {named} ADD COLUMN {new} {data_type};\n-- write both from now on\n{}{}",
+        "ALTER TABLE {named} ADD COLUMN {new} {data_type};\n-- write both from now on\n{}\n\
+         -- then make again on it what the old one has: default, NOT NULL, constraints, indexes, views, grants{}",
         backfill(table, &beside, value),
         later(&drop)
     )
@@ -156,5 +137,5 @@ pub(super) fn other_type(table: &TableName, column: &str, data_type: &str, value
 
 /// A column first, and what is asked of it after that.
 pub(super) fn column_first(table: &TableName, column: &str, definition: &str, then: &str) -> String {
-    format!("ALTER TABLE {} ADD COLUMN {} {definition};\n{then}", name(table), identifier(column))
+    format!("ALTER TABLE {} ADD COLUMN {} {definition};\n{THEN}\n{then}", name(table), identifier(column))
 }

@@ -1,7 +1,8 @@
 //! Reads one statement. In: its words. Out: effects, one for each relation and action. Knows the facts by name alone.
 
 use super::facts as f;
-use super::{Claim, Effect, Fact, Known, LockMode, RelationKind, alter_table, safe};
+use super::way::{self, Way};
+use super::{Claim, Effect, Fact, Known, LockMode, RelationKind, alter_table, names, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
 
@@ -17,7 +18,7 @@ pub(super) struct Reader<'r> {
     pub(super) version: u32,
     /// What ran before.
     pub(super) known: &'r Known,
-    found: &'r mut Vec<Effect>,
+    pub(super) found: &'r mut Vec<Effect>,
 }
 
 impl Reader<'_> {
@@ -33,8 +34,19 @@ impl Reader<'_> {
         at: Words<'_>,
         safe: Option<String>,
     ) {
+        self.put_way(fact, relation, kind, at, Way { sql: safe, words: None });
+    }
+
+    pub(super) fn put_way(
+        &mut self,
+        fact: &'static Fact,
+        relation: TableName,
+        kind: RelationKind,
+        at: Words<'_>,
+        way: Way,
+    ) {
         let at = at.start().unwrap_or(self.base).saturating_sub(self.base);
-        self.found.push(Effect::of(fact, relation, kind, at).with_safe(safe));
+        self.found.push(Effect::of(fact, relation, kind, at).with(way));
     }
 }
 
@@ -146,23 +158,30 @@ fn create_index(all: Words<'_>, mut words: Words<'_>, reader: &mut Reader<'_>) {
     if named && words.identifier().is_none() || !words.eat("ON") {
         return;
     }
-    words.eat("ONLY");
+    let only = words.eat("ONLY");
     let Some(table) = words.name() else { return };
     if concurrently {
         return reader.put(&f::CREATE_INDEX_CONCURRENTLY, table, Table, all);
     }
-    let own = (!named).then(|| own_index_name(&table, words));
-    let safe = safe::concurrently(reader.text, at, all, own.as_deref());
-    reader.put_safe(&f::CREATE_INDEX, table, Table, all, safe);
+    if only {
+        return reader.put_way(&f::CREATE_INDEX_ON_ONLY, table, Table, all, Way::words(way::INDEX_ON_ONLY));
+    }
+    let safe = if named {
+        safe::concurrently(reader.text, at, all, None)
+    } else {
+        own_index_name(&table, words).and_then(|own| safe::concurrently(reader.text, at, all, Some(&own)))
+    };
+    reader.put_way(&f::CREATE_INDEX, table, Table, all, Way::or(safe, way::NAME_INDEX));
 }
 
 /// The name that PostgreSQL gives an index without one; the words start behind the table.
-fn own_index_name(table: &TableName, mut words: Words<'_>) -> String {
+fn own_index_name(table: &TableName, mut words: Words<'_>) -> Option<String> {
     if words.eat("USING") {
         words.skip();
     }
-    let columns = words.eat_parenthesis().map(safe::columns).unwrap_or_default();
-    safe::own_name(table, &columns, "idx")
+    let list = words.eat_parenthesis()?;
+    let include = if words.eat("INCLUDE") { Some(words.eat_parenthesis()?) } else { None };
+    names::given(table, &names::of_index(list, include)?, "idx")
 }
 
 /// The tables that a new one refers to, or is a part of.
@@ -299,8 +318,12 @@ fn refresh(mut words: Words<'_>, reader: &mut Reader<'_>) {
     if concurrently {
         return reader.put(&f::REFRESH_CONCURRENTLY, view, MaterializedView, at);
     }
+    if words.have(&["NO", "DATA"]) {
+        return reader.put(&f::REFRESH, view, MaterializedView, at);
+    }
     let safe = format!("REFRESH MATERIALIZED VIEW CONCURRENTLY {};", safe::name(&view));
-    reader.put_safe(&f::REFRESH, view, MaterializedView, at, Some(safe));
+    let way = Way { sql: Some(safe), words: Some(way::REFRESH) };
+    reader.put_way(&f::REFRESH, view, MaterializedView, at, way);
 }
 
 fn comment(mut words: Words<'_>, reader: &mut Reader<'_>) {

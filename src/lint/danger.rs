@@ -17,25 +17,26 @@ pub(super) struct Where<'a> {
     pub(super) transactional: bool,
 }
 
-/// Judges the effects of one statement; those on new tables are left out already. Each rule is told once a relation.
+/// Judges the effects of one statement; those on new tables are left out already. Each rule is told once an action.
 pub(super) fn findings(at: Where<'_>, effects: &[Effect]) -> Vec<Finding> {
-    let mut told: Vec<(&'static str, &str)> = Vec::new();
+    let mut told: Vec<(&'static str, &str, usize)> = Vec::new();
     let mut found = Vec::new();
     for effect in effects.iter().filter(|effect| effect.blocks_long()) {
         let rule = rule_of(effect);
         // The other table of a foreign key is told of with the one that gets it.
         let second = effect.fact.name.starts_with("REFERENCED");
-        if second || told.contains(&(rule.name, effect.relation.table())) {
+        let this = (rule.name, effect.relation.table(), effect.at);
+        if second || told.contains(&this) {
             continue;
         }
-        told.push((rule.name, effect.relation.table()));
+        told.push(this);
         found.push(finding(at, rule, effect));
     }
     found
 }
 
 fn rule_of(effect: &Effect) -> &'static Rule {
-    if matches!(effect.fact.name, "CREATE_INDEX" | "REINDEX_TABLE" | "REINDEX_INDEX") {
+    if matches!(effect.fact.name, "CREATE_INDEX" | "CREATE_INDEX_ON_ONLY" | "REINDEX_TABLE" | "REINDEX_INDEX") {
         &rules::BLOCKING_INDEX
     } else if effect.rewrite > Claim::No {
         &rules::TABLE_REWRITE
@@ -49,6 +50,7 @@ fn finding(at: Where<'_>, rule: &'static Rule, effect: &Effect) -> Finding {
     let mut finding = Finding::at(rule, at.source, at.start + effect.at, message).in_statement(at.source, at.start);
     finding.lock = Some(lock_words(at, effect));
     finding.instead.clone_from(&effect.safe);
+    finding.hint = effect.advice.map(str::to_owned);
     let certain = effect.rewrite.max(effect.scan) == Claim::Yes;
     if certain { finding } else { finding.warning() }
 }
@@ -67,11 +69,19 @@ mod tests {
     fn a_rewrite_is_told_with_its_lock_and_the_way_out() {
         insta::assert_snapshot!(told(&[(
             "V1__a.sql",
-            "ALTER TABLE shop.orders\n    ADD COLUMN note text,\n    ADD COLUMN key uuid NOT NULL DEFAULT gen_random_uuid();\n"
+            "ALTER TABLE shop.orders\n    ADD COLUMN key uuid NOT NULL DEFAULT gen_random_uuid();\n"
         )]));
         for sql in ["alter table t add x serial", "alter table t set logged", "cluster t using i"] {
             assert_eq!(rules_of(sql), ["table-rewrite"], "{sql}");
         }
+    }
+
+    #[test]
+    fn every_action_is_told_and_a_rewrite_of_one_would_lose_the_others() {
+        insta::assert_snapshot!(told(&[(
+            "V1__a.sql",
+            "ALTER TABLE orders\n    ADD CHECK (a > 0),\n    ADD note text,\n    ALTER b SET NOT NULL,\n    ADD c serial;\n"
+        )]));
     }
 
     #[test]

@@ -20,8 +20,10 @@ fn read(rule: &str, mut words: Words<'_>, byte: usize) -> Option<String> {
     if !words.eat_all(&["ALTER", "TABLE"]) {
         return None;
     }
-    words.eat_all(&["IF", "EXISTS"]);
-    words.eat("ONLY");
+    // Each of these would have to be carried to every line.
+    if words.is("IF") || words.is("ONLY") {
+        return None;
+    }
     let table = words.name()?;
     words.eat_sign("*");
     match rule {
@@ -44,7 +46,10 @@ fn read(rule: &str, mut words: Words<'_>, byte: usize) -> Option<String> {
         }
         "adding-required-field" => {
             let before = |part: &Words<'_>| part.start().is_some_and(|start| start <= byte);
-            nullable(words.parts().into_iter().rfind(before)?, &table)
+            let parts = words.parts();
+            // The other actions would be lost.
+            let alone = parts.len() == 1;
+            nullable(parts.into_iter().rfind(before).filter(|_| alone)?, &table)
         }
         _ => None,
     }
@@ -56,11 +61,14 @@ fn nullable(mut words: Words<'_>, table: &TableName) -> Option<String> {
         return None;
     }
     words.eat("COLUMN");
-    words.eat_all(&["IF", "NOT", "EXISTS"]);
+    if words.is_any(&["IF"]) {
+        return None;
+    }
     let start = words;
     let column = words.identifier()?;
-    let required = start.have(&["NOT", "NULL"]) && !start.have(&["DEFAULT"]) && !start.have(&["GENERATED"]);
-    if !required {
+    // A primary key is NOT NULL too, and the name of a NOT NULL would be left over.
+    let more = ["DEFAULT", "GENERATED", "PRIMARY", "CONSTRAINT"].iter().any(|word| start.have(&[word]));
+    if !start.have(&["NOT", "NULL"]) || more {
         return None;
     }
     let (table, column) = (quoted(table), quoted(&TableName::new(None, &column)));

@@ -26,6 +26,7 @@ mod large;
 mod lint;
 mod lint_effects;
 mod lint_proof;
+mod lint_rewrites;
 mod lock;
 mod lost;
 mod manifests;

@@ -174,6 +174,12 @@ impl<'a> Words<'a> {
         range.and_then(|(start, end)| self.sql.get(start..end)).unwrap_or_default()
     }
 
+    /// Gives what stands before later words of the same statement.
+    pub(crate) fn up_to(self, later: Words<'_>) -> Words<'a> {
+        let length = self.lexemes.len().saturating_sub(later.lexemes.len());
+        Words { lexemes: self.lexemes.get(..length).unwrap_or_default(), cut: false, ..self }
+    }
+
     /// Gives the text up to where the later words start.
     pub(crate) fn before(self, later: Words<'_>) -> &'a str {
         let end = later.start().unwrap_or(self.sql.len());
