@@ -11,6 +11,7 @@ pub(super) struct Session {
     lock_timeout: Option<usize>,
     search_path: Option<usize>,
     role: Option<usize>,
+    authorization: Option<usize>,
 }
 
 impl Session {
@@ -38,16 +39,31 @@ impl Session {
         if all || rest.is("search_path") {
             self.search_path = None;
         }
-        if all || rest.is_any(&["ROLE", "SESSION"]) {
+        // Neither is of what RESET ALL puts back.
+        if rest.is("ROLE") {
             self.role = None;
+        } else if rest.is_any(&["SESSION", "session_authorization"]) {
+            self.authorized(None, true);
         }
     }
 
+    /// Another session user is without a role; one that goes with the transaction leaves none behind.
+    fn authorized(&mut self, start: Option<usize>, back: bool) {
+        if back {
+            self.role = None;
+        }
+        self.authorization = if back { None } else { self.authorization.or(start) };
+    }
+
     fn set(&mut self, mut rest: Words<'_>, local: bool, start: usize) {
-        if rest.eat("ROLE") || rest.eat_all(&["SESSION", "AUTHORIZATION"]) || rest.eat("AUTHORIZATION") {
-            let back = rest.is_any(&["NONE", "DEFAULT"]);
-            self.role = if back { None } else { self.role.or((!local).then_some(start)) };
+        let back = |words: Words<'_>| words.is_any(&["NONE", "DEFAULT"]);
+        let start_of = (!local).then_some(start);
+        if rest.eat("ROLE") {
+            self.role = if back(rest) { None } else { self.role.or(start_of) };
             return;
+        }
+        if rest.eat_all(&["SESSION", "AUTHORIZATION"]) || rest.eat("AUTHORIZATION") {
+            return self.authorized(start_of, back(rest) && !local);
         }
         let Some(name) = rest.identifier() else { return };
         rest.skip();
@@ -62,7 +78,8 @@ impl Session {
         match name {
             "lock_timeout" => self.lock_timeout = self.lock_timeout.or(Some(start)),
             "search_path" if !local => self.search_path = self.search_path.or(Some(start)),
-            "role" | "session_authorization" if !local => self.role = self.role.or(Some(start)),
+            "role" if !local => self.role = self.role.or(Some(start)),
+            "session_authorization" if !local => self.authorized(Some(start), false),
             _ => {}
         }
     }
@@ -87,9 +104,9 @@ impl Session {
             ),
             at(
                 &rules::ROLE,
-                self.role,
+                self.authorization.or(self.role),
                 "the role is left changed: schemagate puts it back after the file, another client that runs it does not",
-                "write SET LOCAL ROLE, which ends with the transaction, or RESET ROLE at the end of the file",
+                "write SET LOCAL ROLE, which ends with the transaction, or RESET ROLE (RESET SESSION AUTHORIZATION) at the end of the file",
             ),
         ];
         found.into_iter().flatten().collect()
@@ -109,6 +126,14 @@ mod tests {
         for sql in ["select pg_catalog.set_config('search_path', '', false)", "set session search_path = a"] {
             assert_eq!(rules_of(sql), ["leaks-search-path"], "{sql}");
         }
+        for sql in [
+            "set session authorization bob; reset role",
+            "set role bob; reset all",
+            "set session authorization bob; reset all",
+            "set session authorization bob; set role none",
+        ] {
+            assert_eq!(rules_of(sql), ["leaks-role"], "{sql}");
+        }
         assert_eq!(
             rules_of("set session authorization bob; set local lock_timeout to 0"),
             ["leaks-role", "sets-lock-timeout"]
@@ -120,7 +145,8 @@ mod tests {
         for sql in [
             "set local search_path = a; set local role b",
             "set search_path = a; select 1; reset search_path",
-            "set role a; reset all",
+            "set role a; reset role",
+            "set role a; reset session authorization",
             "set session authorization a; set session authorization default",
             "select set_config('search_path', 'a', true)",
             "create function f() returns int language sql set search_path = a as 'select 1'",

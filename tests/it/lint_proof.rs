@@ -258,6 +258,24 @@ fn leaves_the_role(shop: &mut Shop, bad: &str, good: &str) {
     shop.database.execute(&format!("grant all on schema public to {role}"));
     let as_role = |sql: &str| sql.replace("shop_owner", &role);
     shop.leaves_changed(&as_role(bad), &as_role(good), "current_user");
+    for sql in [
+        "set session authorization shop_owner; reset role",
+        "set role shop_owner; reset all",
+        "set session authorization shop_owner; reset all",
+        "set session authorization shop_owner; set role none",
+        "set session authorization shop_owner; reset session authorization",
+        "set role shop_owner; reset session authorization",
+        "set role shop_owner; set role none",
+        "set session authorization shop_owner; set session authorization default",
+    ] {
+        shop.runs.execute("rollback; reset session authorization");
+        let before = shop.runs.value("select current_user");
+        shop.runs.execute(&as_role(sql));
+        let left = shop.runs.value("select current_user") != before;
+        let set = MigrationSet::from_texts([("V1__a.sql", sql)]).unwrap();
+        let found = schemagate::lint::lint(&set, &Options::default()).unwrap().findings;
+        assert_eq!(found.iter().any(|finding| finding.rule == "leaks-role"), left, "{sql}");
+    }
 }
 
 fn fails_on_rows(shop: &mut Shop, bad: &str, good: &str) {

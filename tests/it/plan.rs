@@ -260,12 +260,12 @@ fn a_plan_shows_all_of_a_few_statements_and_json_shows_six_hundred_characters_of
     let long = format!("select '{}'", "x".repeat(900));
     let drops: Vec<String> = (0..9).map(|number| format!("drop table if exists old_{number}")).collect();
     let folder = Migrations::new()
-        .file("V1__a.sql", &format!("{create};{long};"))
+        .file("V1__a.sql", format!("{create};{long};"))
         .file(
             "V2__b.sql",
             "create table orders (id bigint primary key, customer bigint not null, total numeric(12, 2));",
         )
-        .file("V3__c.sql", &format!("{};", drops.join(";")));
+        .file("V3__c.sql", format!("{};", drops.join(";")));
     let text = job(&database, folder.path(), &[], &["plan"]);
     text.assert_code(0)
         .assert_stdout("create table orders (id bigint primary key, customer bigint not null, total numeric(12, 2))\n")
