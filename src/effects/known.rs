@@ -91,11 +91,6 @@ impl Known {
         }
     }
 
-    /// Whether it is a domain that was made.
-    pub(crate) fn has_domain(&self, name: &TableName) -> bool {
-        self.domains.iter().any(|(known, _)| same(known, name))
-    }
-
     /// Whether it is a domain that has a constraint.
     pub(super) fn has_constrained(&self, name: &TableName) -> bool {
         self.domains.iter().any(|(known, constrained)| *constrained && same(known, name))

@@ -7,7 +7,9 @@ use super::allow::Allowed;
 use super::danger::{self, Where};
 use super::enums::Enums;
 use super::finding::Finding;
+use super::made::Made;
 use super::new_tables::NewTables;
+use super::partitions::Partitions;
 use super::queue::Queue;
 use super::session::Session;
 use super::source::Source;
@@ -23,6 +25,9 @@ pub(super) struct Release<'o> {
     new_tables: NewTables,
     /// Domains and default partitions, of older files too.
     known: Known,
+    partitions: Partitions,
+    /// What the present file made.
+    made: Made,
     /// Tables with a constraint that the release has validated: SET NOT NULL finds that there is no NULL.
     validated: HashSet<TableName>,
     batch: Batch,
@@ -55,6 +60,8 @@ impl<'o> Release<'o> {
             options,
             new_tables: NewTables::default(),
             known: Known::default(),
+            partitions: Partitions::default(),
+            made: Made::default(),
             validated: HashSet::new(),
             batch: Batch::new(options.version),
             unread: 0,
@@ -69,6 +76,7 @@ impl<'o> Release<'o> {
             if let Found::Statement(words, _) = found {
                 self.new_tables.note(words);
                 self.known.note(words);
+                self.partitions.note(words);
             }
         });
         Ok(())
@@ -92,6 +100,7 @@ impl<'o> Release<'o> {
         let mut allowed = Allowed::default();
         let mut session = Session::default();
         self.new_tables.begin_file();
+        self.made = Made::default();
         walk(sql, migration.drizzle().is_some(), |found| match found {
             Found::Comment(range) => allowed.comment(source, range),
             Found::Statement(words, range) => {
@@ -136,10 +145,14 @@ impl<'o> Release<'o> {
     fn statement(&mut self, at: Where<'_>, words: Words<'_>, text: &str, findings: &mut Vec<Finding>) {
         let all = effects_knowing(text, self.options.version, &self.known);
         let named = !all.is_empty();
-        let existing: Vec<Effect> = all.into_iter().filter(|effect| self.matters(effect)).collect();
+        let mut existing: Vec<Effect> = all.into_iter().filter(|effect| self.matters(effect)).collect();
         let validated = existing.iter().filter(|effect| effect.fact.name == "VALIDATE");
         self.validated.extend(validated.map(|effect| effect.relation.clone()));
-        let dangers = danger::findings(at, &existing);
+        self.partitions.correct(words, self.options.version, &mut existing);
+        let mut dangers = danger::findings(at, &existing);
+        if let Some(effect) = existing.first() {
+            self.made.say(at.source, words, &effect.relation, &mut dangers);
+        }
         if at.transactional {
             let found = !dangers.is_empty();
             findings.extend(self.batch.queue.statement(at, words, &existing, found, &self.new_tables));
@@ -152,5 +165,7 @@ impl<'o> Release<'o> {
         }
         self.new_tables.note(words);
         self.known.note(words);
+        self.partitions.note(words);
+        self.made.note(words, at.start);
     }
 }

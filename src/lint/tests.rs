@@ -15,6 +15,18 @@ pub(super) fn told(files: &[(&str, &str)]) -> String {
     report.findings.iter().flat_map(shown::lines).collect::<Vec<_>>().join("\n")
 }
 
+/// The findings in one statement's file behind an older one, which is of an earlier release.
+pub(super) fn told_since(older: &str, sql: &str) -> String {
+    let set = MigrationSet::from_texts([("V1__a.sql", older), ("V2__b.sql", sql)]).unwrap();
+    let options = Options::default();
+    let mut release = statements::Release::new(&options);
+    let mut migrations = set.iter();
+    release.older(migrations.next().unwrap()).unwrap();
+    release.begin();
+    let judged = release.file(migrations.next().unwrap()).unwrap();
+    judged.findings.iter().flat_map(shown::lines).collect::<Vec<_>>().join("\n")
+}
+
 /// The rules that find something in one file.
 pub(super) fn rules_of(sql: &str) -> Vec<&'static str> {
     let mut rules: Vec<&str> = report(&[("V1__a.sql", sql)]).findings.iter().map(|finding| finding.rule).collect();
@@ -255,51 +267,4 @@ fn every_rule_of_squawk_is_told_or_left_out_for_a_reason() {
     for rule in enum_iterator::all::<squawk_linter::Rule>() {
         assert!(known.contains(&rule.to_string().as_str()), "{rule}");
     }
-}
-
-#[test]
-fn zz_corpus() {
-    let Ok(list) = std::env::var("CORPUS") else { return };
-    let (mut n, mut bad) = (0, 0);
-    for path in std::fs::read_to_string(list).unwrap().lines() {
-        let Ok(text) = std::fs::read_to_string(path) else { continue };
-        let text: String = text.lines().filter(|l| !l.starts_with('\\')).map(|l| format!("{l}\n")).collect();
-        crate::migrations::script::walk(&text, false, |found| {
-            let crate::migrations::script::Found::Statement(_, range) = found else { return };
-            let sql = &text[range];
-            if sql.len() > 30000 {
-                return;
-            }
-            n += 1;
-            let parse = guard::guarded(|| squawk_syntax::SourceFile::parse(sql).errors());
-            match parse {
-                None => println!("PANIC {path}"),
-                Some(e) if !e.is_empty() => {
-                    bad += 1;
-                    println!(
-                        "BAD {path}: {}\n    {}",
-                        e[0].message(),
-                        sql.chars().take(150).collect::<String>().replace('\n', " ")
-                    );
-                }
-                _ => {}
-            }
-        });
-    }
-    for sql in [
-        "alter table orders add colum x int",
-        "select 'abc;",
-        "selct 1",
-        "alter table t add column x int defualt 3",
-        "create table t (a int,)",
-        "drop tabel x",
-        "insert into t values (1",
-        "alter table t rename to to",
-    ] {
-        println!(
-            "{sql}: {:?}",
-            squawk_syntax::SourceFile::parse(sql).errors().iter().map(|e| e.message().to_owned()).collect::<Vec<_>>()
-        );
-    }
-    println!("{n} {bad}");
 }

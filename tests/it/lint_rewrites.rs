@@ -197,3 +197,67 @@ fn every_action_of_an_alter_table_is_judged() {
     assert_eq!(long, ["ADD_CHECK", "SET_NOT_NULL", "ADD_UNIQUE"]);
     assert!(found.iter().all(|effect| effect.safe.is_none()), "{found:?}");
 }
+
+const PARTITIONED: &str = "
+    create table target (id int primary key); insert into target values (1);
+    create table part (id int not null, v text) partition by range (id);
+    create table part1 partition of part for values from (0) to (100);
+    insert into part values (1, 'a');
+";
+
+#[test]
+fn a_partitioned_table_refuses_what_is_not_printed_and_takes_over_what_the_words_say() {
+    let database = Database::new();
+    let mut session = database.connect();
+    let version = version(&mut session);
+    session.execute("create schema shop");
+    session.execute(PARTITIONED);
+    let mut refused = vec![
+        "create index concurrently i on part (v)",
+        "create unique index k on part (id); alter table part add constraint k unique using index k",
+    ];
+    if version < 18 {
+        refused.push("alter table part add foreign key (id) references target not valid");
+    }
+    for sql in refused {
+        assert!(session.try_query(sql).is_err(), "{sql}");
+    }
+    session.execute("create index part_v_idx on only part (v)");
+    session.execute("create index concurrently part1_v_idx on part1 (v)");
+    session.execute("alter index part_v_idx attach partition part1_v_idx");
+    session.execute("alter table only part add constraint part_id_key unique (id)");
+    session.execute("create unique index concurrently part1_id_key on part1 (id)");
+    session.execute("alter table part1 add constraint part1_id_key unique using index part1_id_key");
+    session.execute("alter index part_id_key attach partition part1_id_key");
+    session.execute("alter table part1 add constraint part_id_fkey foreign key (id) references target not valid");
+    session.execute("alter table part1 validate constraint part_id_fkey");
+    // What the session did before counts too, until the server takes it in.
+    let scans = "select pg_stat_get_xact_numscans('part1'::regclass) + pg_stat_get_xact_numscans('target'::regclass)";
+    session.execute("begin");
+    let before = session.value(scans);
+    session.execute("alter table part add constraint part_id_fkey foreign key (id) references target");
+    assert_eq!(session.value(scans), before);
+    session.execute("commit");
+    let by_words = made(&mut session);
+    session.execute("drop table part, target");
+    session.execute(PARTITIONED);
+    session.execute("create index on part (v)");
+    session.execute("alter table part add unique (id)");
+    session.execute("alter table part add foreign key (id) references target");
+    assert_eq!(by_words, made(&mut session));
+}
+
+#[test]
+fn a_partition_whose_bounds_are_checked_before_is_not_read_when_it_is_attached() {
+    let database = Database::new();
+    let mut session = database.connect();
+    session.execute(PARTITIONED);
+    session.execute("create table part2 (id int not null, v text); insert into part2 values (150, 'b')");
+    session.execute("alter table part2 add constraint b check (id is not null and id >= 100 and id < 200) not valid");
+    session.execute("alter table part2 validate constraint b");
+    let scans = "select pg_stat_get_xact_numscans('part2'::regclass)";
+    session.execute("begin");
+    let before = session.value(scans);
+    session.execute("alter table part attach partition part2 for values from (100) to (200)");
+    assert_eq!(session.value(scans), before);
+}
