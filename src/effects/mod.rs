@@ -10,6 +10,7 @@ mod facts;
 mod known;
 mod lock;
 mod names;
+mod rows;
 mod safe;
 mod statement;
 mod volatile;
@@ -21,8 +22,8 @@ use crate::settings::TableName;
 pub use facts::{Example, FACTS, Fact};
 pub use known::Known;
 pub use lock::{Blocks, LockMode};
+pub(crate) use rows::explained;
 pub(crate) use safe::name as quoted;
-pub(crate) use statement::explained;
 pub(crate) use volatile::calls_unknown;
 
 /// The oldest major version that is supported, and the newest that the facts were held against.

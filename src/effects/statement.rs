@@ -2,7 +2,7 @@
 
 use super::facts as f;
 use super::way::{self, Way};
-use super::{Claim, Effect, Fact, Known, LockMode, RelationKind, alter_table, names, safe};
+use super::{Claim, Effect, Fact, Known, LockMode, RelationKind, alter_table, names, rows, safe};
 use crate::migrations::script::Words;
 use crate::settings::TableName;
 
@@ -68,10 +68,10 @@ fn statement(words: Words<'_>, reader: &mut Reader<'_>) {
         "VACUUM" | "ANALYZE" | "ANALYSE" => vacuum(words, reader),
         "REFRESH" => refresh(rest, reader),
         "COMMENT" => comment(rest, reader),
-        "UPDATE" | "DELETE" | "INSERT" | "MERGE" => change(words, reader),
-        "WITH" => with(rest, reader),
-        "EXPLAIN" => explained(words).into_iter().for_each(|words| statement(words, reader)),
-        "COPY" => copy(rest, reader),
+        "UPDATE" | "DELETE" | "INSERT" | "MERGE" => rows::change(words, reader),
+        "WITH" => rows::with(rest, reader),
+        "EXPLAIN" => rows::explained(words).into_iter().for_each(|words| statement(words, reader)),
+        "COPY" => rows::copy(rest, reader),
         "LOCK" => lock(rest, reader),
         _ => {}
     }
@@ -347,72 +347,6 @@ fn qualifier(words: &mut Words<'_>) -> Option<TableName> {
     parts.pop();
     let table = parts.pop()?;
     Some(TableName::new(parts.pop().as_deref(), &table))
-}
-
-/// What an `EXPLAIN` runs: with `ANALYZE` the statement itself.
-pub(crate) fn explained<'a>(mut words: Words<'a>) -> Option<Words<'a>> {
-    if !words.eat("EXPLAIN") {
-        return Some(words);
-    }
-    let options = words.eat_parenthesis();
-    let mut runs = options.and_then(|options| options.option_off("ANALYZE")) == Some(false);
-    while words.is_any(&["ANALYZE", "ANALYSE", "VERBOSE"]) {
-        runs |= !words.is("VERBOSE");
-        words.skip();
-    }
-    runs.then_some(words)
-}
-
-/// The statements that change rows, inside the parentheses and behind them.
-fn with(words: Words<'_>, reader: &mut Reader<'_>) {
-    let mut before = "";
-    for words in words.everywhere() {
-        // `DO UPDATE`, `FOR UPDATE` and `THEN DELETE` are none.
-        let starts = matches!(std::mem::replace(&mut before, words.token()), "(" | ")");
-        if starts && words.is_any(&["UPDATE", "DELETE", "INSERT", "MERGE"]) {
-            change(words, reader);
-        }
-    }
-}
-
-fn copy(mut words: Words<'_>, reader: &mut Reader<'_>) {
-    let at = words;
-    let table = words.name();
-    words.eat_parenthesis();
-    if let Some(table) = table.filter(|_| words.is("FROM")) {
-        reader.put(&f::COPY_FROM, table, Table, at);
-    }
-}
-
-/// Says whether a keyword stands in the same parentheses.
-fn has(words: Words<'_>, keywords: &[&str]) -> bool {
-    words.level().any(|mut words| words.eat_all(keywords))
-}
-
-fn change(words: Words<'_>, reader: &mut Reader<'_>) {
-    let mut rest = words;
-    let insert = rest.eat("INSERT");
-    let merge = !insert && rest.eat("MERGE");
-    if !insert && !merge {
-        rest.skip();
-    }
-    rest.eat_any(&["INTO", "FROM"]);
-    rest.eat("ONLY");
-    let at = rest;
-    let Some(table) = rest.name() else { return };
-    let fact = if insert {
-        &f::INSERT
-    } else if merge
-        || words.is_cut()
-        || has(words, &["WHERE"])
-        || has(words, &["USING"])
-        || has(words, &["FROM"]) && !words.is("DELETE")
-    {
-        &f::UPDATE
-    } else {
-        &f::UPDATE_ALL
-    };
-    reader.put(fact, table, Table, at);
 }
 
 fn lock(mut words: Words<'_>, reader: &mut Reader<'_>) {

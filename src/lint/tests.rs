@@ -1,7 +1,6 @@
 //! How the rules' own tests ask, and what concerns all of them.
 
 use super::*;
-use crate::report::lint as shown;
 
 /// Judges files given as texts.
 fn report(files: &[(&str, &str)]) -> Report {
@@ -9,10 +8,23 @@ fn report(files: &[(&str, &str)]) -> Report {
     lint(&set, &Options::default()).unwrap()
 }
 
-/// The findings as users read them.
+/// A finding without the line that it is about.
+fn shown(finding: &Finding) -> Vec<String> {
+    let Finding { file, line, column, severity, rule, message, .. } = finding;
+    let mut lines = vec![format!("{file}:{line}:{column}: {} {rule}: {message}", severity.name())];
+    lines.extend(finding.lock.iter().map(|lock| format!("  lock: {lock}")));
+    lines.extend(finding.hint.iter().map(|hint| format!("  hint: {hint}")));
+    if let Some(sql) = &finding.instead {
+        lines.push("  instead:".to_owned());
+        lines.extend(sql.lines().map(|line| format!("    {line}")));
+    }
+    lines
+}
+
+/// The findings with all that users read.
 pub(super) fn told(files: &[(&str, &str)]) -> String {
     let report = report(files);
-    report.findings.iter().flat_map(shown::lines).collect::<Vec<_>>().join("\n")
+    report.findings.iter().flat_map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// The findings in one statement's file behind an older one, which is of an earlier release.
@@ -24,7 +36,7 @@ pub(super) fn told_since(older: &str, sql: &str) -> String {
     release.older(migrations.next().unwrap()).unwrap();
     release.begin();
     let judged = release.file(migrations.next().unwrap()).unwrap();
-    judged.findings.iter().flat_map(shown::lines).collect::<Vec<_>>().join("\n")
+    judged.findings.iter().flat_map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// The rules that find something in one file.
