@@ -11,8 +11,9 @@ const INDEX: &str = "the table is partitioned, and PostgreSQL builds no index of
 const UNIQUE: &str = "the table is partitioned, and takes no index that is there: ALTER TABLE ONLY it ADD CONSTRAINT …, then on each \
      partition CREATE UNIQUE INDEX CONCURRENTLY, alone in a file with `-- schemagate: no-transaction`, and ADD CONSTRAINT … \
      USING INDEX, and ALTER INDEX … ATTACH PARTITION for each";
-const FOREIGN_KEY: &str = "the table is partitioned, and before PostgreSQL 18 takes no foreign key NOT VALID: add it to each \
-     partition NOT VALID, VALIDATE it there, and then add it to the table, which takes those over and looks up no row";
+const FOREIGN_KEY: &str = "the table is partitioned, and before PostgreSQL 18 takes no foreign key NOT VALID: add it, by one \
+     name everywhere, to each partition NOT VALID, VALIDATE it there, and then add it to the table, which takes those over and \
+     looks up no row";
 const COLUMN: &str = "the table is partitioned: add the column with its type alone, fill it a batch of rows at a time, and add \
      each of the rest in a later release; lint says how";
 
